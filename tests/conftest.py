@@ -1,0 +1,26 @@
+"""Shapes are checked while the tests run: annotations of the package are enforced."""
+
+import pytest
+from jaxtyping import install_import_hook
+
+install_import_hook("workbench", "beartype.beartype")
+
+
+@pytest.fixture(scope="session")
+def planted_study(tmp_path_factory):
+    from planted import planted
+
+    return planted(tmp_path_factory.mktemp("planted") / "study")
+
+
+def pytest_terminal_summary(terminalreporter):
+    """What did not run, and why: the last thing that is said."""
+    why: dict[str, int] = {}
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        reason = reason.removeprefix("Skipped: ")
+        why[reason] = why.get(reason, 0) + 1
+    if why:
+        terminalreporter.section("did not run")
+        for reason, count in sorted(why.items()):
+            terminalreporter.write_line(f"{count} test{'s' * (count > 1)} did not run: {reason}")

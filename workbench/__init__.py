@@ -1,0 +1,33 @@
+"""The workbench that opens up multi-objective, mixture-of-experts reward models.
+
+``import workbench as wb``: the names below, each loaded when first used.
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "WorkbenchError": "errors", "Study": "study", "demo": "demo", "Tables": "tables", "Objective": "tables",
+    "Features": "features", "Scores": "scores", "LinearProbes": "objectives.probes", "Debiased": "objectives.debias",
+    "Supervision": "preference.bradley_terry", "Strength": "preference.strength", "BradleyTerryHead": "preference.heads",
+    "SoftmaxGate": "scalarize.gate", "GlobalWeights": "scalarize.weights", "UniformWeights": "scalarize.weights",
+    "FixedWeights": "scalarize.weights", "RewardModel": "model", "Scenario": "scenario.recipe", "run": "scenario.run",
+    "Result": "scenario.result", "compare": "scenario.compare", "evaluate": "evaluate", "Session": "session",
+    "figures": "figures", "panels": "panels", "readers": "readers",
+}
+_MODULES = {"evaluate", "figures", "panels", "readers"}
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name: str):
+    if name not in _HOMES:
+        raise AttributeError(f"module 'workbench' has no attribute {name!r}")
+    module = importlib.import_module(f".{_HOMES[name]}", __name__)
+    value = module if name in _MODULES else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted(__all__)

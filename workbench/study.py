@@ -1,0 +1,307 @@
+"""Study: a frozen folder of tables, features and text, with a content hash and one split manifest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from .axes import SPLITS
+from .errors import WorkbenchError, listing
+from .features import Features, FeatureStore, compose, only_writer, sha256, write_atomic
+from .measured import measure
+from .scores import Scores
+from .tables import Objective, Tables, split_families
+
+SCHEMA = 1
+TABLES = ("prompts", "responses", "ratings", "pairs", "splits")
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """Everything known of one reward model's data, immutable.
+
+    Make one with `Study.load(folder)`, `Study.from_scores(table)`, `Study.write(tables, folder)` or `wb.demo()`.
+    Tables come back as pandas frames that are the caller's own.
+    """
+
+    info: dict
+    folder: Path | None = None
+    tables: dict = field(default_factory=dict, repr=False)
+
+    # -- opening ----------------------------------------------------------------------------------
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Study:
+        """Open a folder: reads study.json and the features' headers; tables are read when asked for."""
+        folder = Path(folder)
+        path = folder / "study.json"
+        if not path.is_file():
+            raise WorkbenchError("no study here", where=str(path), remedy="Name the folder that holds study.json")
+        try:
+            info = json.loads(path.read_text(encoding="utf-8"))
+            schema = int(info["schema"])
+        except (ValueError, KeyError, TypeError):
+            raise WorkbenchError("not a study description", where=str(path), remedy="Restore it from a copy or write the study again") from None
+        if schema > SCHEMA:
+            raise WorkbenchError(
+                f"study schema {schema}, this version reads up to {SCHEMA}", where=str(path), remedy="Update the workbench",
+            )
+        study = cls(info, folder)
+        for name in info["files"]:
+            if not (folder / name).is_file():
+                raise WorkbenchError("file is missing", where=str(folder / name), remedy="Restore it from a copy or write the study again")
+        study.store  # reads the shards' headers now, so that a truncated one is found at the door
+        return study
+
+    @classmethod
+    def from_scores(cls, table: pd.DataFrame, *, name: str = "scores", prompts: pd.DataFrame | None = None) -> Study:
+        """A study of scores alone, held in memory.
+
+        table: pair, side ("chosen" or "rejected"), objective, score, one row each; prompts: optional, pair with
+        family, section, domain or text. Raises WorkbenchError for a missing, repeated or non-finite score.
+        """
+        from .readers.scores import tables_from_scores
+
+        tables, columns = tables_from_scores(table, prompts)
+        tables = tables.validated()
+        splits = tables.splits if tables.splits is not None else split_families(tables.prompts)
+        frames = {"prompts": tables.prompts, "responses": tables.responses, "pairs": tables.pairs, "splits": splits}
+        digest = hashlib.sha256()
+        for frame in (*frames.values(), columns):
+            digest.update(frame.to_csv(index=False).encode())
+        objectives = [{"name": name} for name in columns.columns if name != "response_id"]
+        info = {"schema": SCHEMA, "name": name, "hash": digest.hexdigest()[:12], "objectives": objectives, "files": {}, "scores": True}
+        return cls(info, None, {**frames, "scores": columns})
+
+    @classmethod
+    def write(cls, tables: Tables, folder: str | Path, *, name: str | None = None, features: dict | None = None,
+              scores: dict[str, pd.DataFrame] | None = None, truth: dict[str, pd.DataFrame] | None = None, **info) -> Study:
+        """Write a new study folder and open it.
+
+        features: {"compose": ("response", "prompt*response"), "backbone": str} when ``folder/features`` already
+        holds an index; scores: file name → frame by response_id; truth: table name → the known answers of a
+        planted study; info: licence and the like. Refuses a folder that already holds a study.
+        """
+        folder, tables = Path(folder), tables.validated()
+        with only_writer(folder):
+            cls._write(tables, folder, name or folder.name, features, dict(scores or {}), truth, info)
+        return cls.load(folder)
+
+    @staticmethod
+    def _write(tables, folder, name, features, columns, truth, info) -> None:
+        splits = tables.splits if tables.splits is not None else split_families(tables.prompts)
+        frames = {"prompts": tables.prompts, "responses": tables.responses, "pairs": tables.pairs, "splits": splits}
+        if tables.ratings is not None:
+            frames["ratings"] = tables.ratings
+        frames |= truth or {}
+        for label, frame in frames.items():
+            _write_parquet(folder / f"{label}.parquet", frame)
+        if "text" in tables.responses.columns and tables.responses["text"].notna().all():
+            measured = measure(tables.responses["text"])
+            measured.insert(0, "response_id", tables.responses["response_id"].to_numpy())
+            columns["measured"] = measured
+        for label, frame in columns.items():
+            _write_parquet(folder / "scores" / f"{label}.parquet", frame)
+        written = [*(f"{label}.parquet" for label in frames), *(f"scores/{label}.parquet" for label in columns)]
+        if features is not None:
+            written += [f"features/{path.name}" for path in sorted((folder / "features").iterdir())]
+        files = {path: sha256(folder / path) for path in sorted(written)}
+        described = {
+            "schema": SCHEMA, "name": name, "hash": _hash_of(files),
+            "objectives": [vars(objective) for objective in tables.objectives],
+            "features": features, "counts": {label: len(frame) for label, frame in frames.items()},
+            "files": files, **tables.notes, **info,
+        }
+        write_atomic(folder / "study.json", json.dumps(described, indent=1, ensure_ascii=False).encode())
+
+    # -- what it holds ----------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        return self.info.get("name", "study")
+
+    @property
+    def hash(self) -> str:
+        """Content hash, twelve hexadecimal digits."""
+        return self.info["hash"]
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        return tuple(objective["name"] for objective in self.info["objectives"])
+
+    @property
+    def objective_info(self) -> dict[str, Objective]:
+        """Declared range, source and group of each objective."""
+        return {entry["name"]: Objective(**entry) for entry in self.info["objectives"]}
+
+    @cached_property
+    def store(self) -> FeatureStore | None:
+        described = self.info.get("features")
+        return FeatureStore.open(self.folder / "features") if described and self.folder else None
+
+    def table(self, name: str) -> pd.DataFrame:
+        """One stored table as it is."""
+        if name not in self.tables:
+            if self.folder is None or f"{name}.parquet" not in self.info["files"]:
+                raise WorkbenchError(f"this study has no {name}", where=self.name)
+            self.tables[name] = _read_parquet(self.folder / f"{name}.parquet")
+        return self.tables[name].copy()
+
+    @property
+    def prompts(self) -> pd.DataFrame:
+        """prompt_id, family, split, section, domain, query, category, text, reference."""
+        splits = self.table("splits")
+        return self.table("prompts").merge(splits, on="family", how="left", validate="many_to_one")
+
+    @property
+    def responses(self) -> pd.DataFrame:
+        """response_id, prompt_id, family, split, text, model."""
+        return self.table("responses").merge(self.prompts[["prompt_id", "family", "split"]], on="prompt_id", how="left")
+
+    @property
+    def pairs(self) -> pd.DataFrame:
+        """pair_id, prompt_id, family, section, domain, split, chosen, rejected (response ids), source."""
+        prompts = self.prompts
+        about = [c for c in ("prompt_id", "family", "split", "section", "domain", "query", "category", "risk") if c in prompts]
+        return self.table("pairs").merge(prompts[about], on="prompt_id", how="left", validate="many_to_one")
+
+    @property
+    def ratings(self) -> pd.DataFrame:
+        """response_id and one nullable column per objective."""
+        return self.table("ratings")
+
+    @property
+    def truth(self) -> pd.DataFrame:
+        """The known answers of a planted study: for tests, benchmarks and cells that say so."""
+        return self.table("truth")
+
+    @property
+    def has_text(self) -> bool:
+        return "text" in self.table("responses").columns
+
+    # -- columns of numbers by response ------------------------------------------------------------
+
+    @cached_property
+    def _columns(self) -> pd.DataFrame:
+        responses = self.table("responses")[["response_id"]]
+        frames = [self.tables["scores"]] if "scores" in self.tables else []
+        for path in self.info["files"]:
+            if path.startswith("scores/"):
+                frames.append(_read_parquet(self.folder / path))
+        for frame in frames:
+            responses = responses.merge(frame, on="response_id", how="left", validate="one_to_one")
+        return responses.set_index("response_id")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the numbers known of every response: measured lengths, scores from elsewhere."""
+        return tuple(self._columns.columns)
+
+    def column(self, name: str) -> pd.Series:
+        """One number per response, by response_id."""
+        if name not in self._columns:
+            raise WorkbenchError(f"unknown column {name!r}", where=self.name, remedy=f"Known: {', '.join(self.columns)}")
+        return self._columns[name]
+
+    def column_scores(self, names, split: str | None = None) -> Scores:
+        """Named columns of both sides of a split's pairs, in the order of `split_pairs`."""
+        pairs, names = self.split_pairs(split), tuple(names)
+        sides = [
+            np.stack([self.column(name).loc[pairs[side]].to_numpy(np.float64) for name in names], axis=-1)
+            for side in ("chosen", "rejected")
+        ]
+        return Scores(np.stack(sides, axis=1), names)
+
+    # -- features ---------------------------------------------------------------------------------
+
+    def split_pairs(self, split: str | None = None) -> pd.DataFrame:
+        """The pairs of a split (all of them for None), in the order that features follow."""
+        pairs = self.pairs
+        if split is None:
+            return pairs
+        _known_split(split)
+        return pairs[pairs["split"] == split].reset_index(drop=True)
+
+    def split_responses(self, split: str | None = None) -> pd.DataFrame:
+        """The responses of a split (all of them for None), in the order that features follow."""
+        responses = self.responses
+        if split is None:
+            return responses
+        _known_split(split)
+        return responses[responses["split"] == split].reset_index(drop=True)
+
+    def features(self, split: str | None = None, of: str = "pairs") -> Features:
+        """Features of a split's pairs or responses, composed as study.json says.
+
+        of="pairs": prompt [pair dim], response [pair side dim]; of="responses": both [row dim].
+        """
+        if self.store is None:
+            raise WorkbenchError("this study has no features", where=self.name, remedy="Run `workbench extract`, or work on its scores")
+        responses = self.table("responses")["response_id"]
+        prompts = self.table("prompts")["prompt_id"]
+        place = pd.Series(np.arange(len(responses)), index=responses)
+        origin = pd.Series(np.arange(len(prompts)), index=prompts)
+        recipe = tuple(self.info["features"]["compose"])
+        if of == "responses":
+            table = self.split_responses(split)
+            return self._gather(origin.loc[table["prompt_id"]].to_numpy(), place.loc[table["response_id"]].to_numpy(), recipe)
+        if of != "pairs":
+            raise WorkbenchError(f"features of {of!r}", remedy='Ask for of="pairs" or of="responses"')
+        table = self.split_pairs(split)
+        origins = origin.loc[table["prompt_id"]].to_numpy()
+        chosen, rejected = (self._gather(origins, place.loc[table[side]].to_numpy(), recipe) for side in ("chosen", "rejected"))
+        mask = None if chosen.mask is None else chosen.mask & rejected.mask
+        return Features(chosen.prompt, np.stack([chosen.response, rejected.response], axis=1), mask)
+
+    def _gather(self, prompts: np.ndarray, responses: np.ndarray, recipe: tuple[str, ...]) -> Features:
+        p, r = self.store.rows("prompt", prompts), self.store.rows("response", responses)
+        skipped = {kind: self.store.skipped(kind) for kind in ("prompt", "response")}
+        mask = None
+        if any(skipped.values()):
+            mask = ~(np.isin(prompts, list(skipped["prompt"])) | np.isin(responses, list(skipped["response"])))
+        return Features(p, compose(p, r, recipe), mask)
+
+    # -- its own health ---------------------------------------------------------------------------
+
+    def as_tables(self) -> Tables:
+        """The study's tables as one value that can be validated."""
+        has_ratings = "ratings" in self.tables or "ratings.parquet" in self.info["files"]
+        return Tables(
+            self.table("prompts"), self.table("responses"), self.table("pairs"),
+            self.table("ratings") if has_ratings else None,
+            tuple(self.objective_info.values()) if has_ratings else (), self.table("splits"),
+        )
+
+
+def _known_split(split: str) -> None:
+    if split not in SPLITS:
+        raise WorkbenchError(f"unknown split {split!r}", remedy=f"Splits are {listing(SPLITS)}")
+
+
+def _hash_of(files: dict[str, str]) -> str:
+    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _write_parquet(path: Path, frame: pd.DataFrame) -> None:
+    import io
+
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False, compression="zstd")
+    write_atomic(path, buffer.getvalue())
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    import pyarrow as pa
+
+    try:
+        return pd.read_parquet(path)
+    except (OSError, pa.ArrowException, ValueError) as error:
+        raise WorkbenchError(
+            f"not a readable parquet file ({type(error).__name__})", where=str(path), remedy="Restore it from a copy or write the study again",
+        ) from None
