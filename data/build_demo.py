@@ -128,6 +128,8 @@ def build(folder: Path) -> None:
     tables, truth = plant()
     beside = folder.with_name(folder.name + ".new")
     shutil.rmtree(beside, ignore_errors=True)
+    if (folder / "features").is_dir():  # kept where the texts are the same; the extraction refuses any other
+        shutil.copytree(folder / "features", beside / "features")
     study = extract(tables, beside, encoder="all-MiniLM-L6-v2", name="demo", truth=truth, about=ABOUT, licence="Apache-2.0", progress=print)
     project(study, of="prompts", seed=recipe.SEED)
     (beside / ".extract.lock").unlink(missing_ok=True)

@@ -60,6 +60,9 @@ LENGTH_FLIP_WIDTH = 20.0  # words
 
 # -- ratings ---------------------------------------------------------------------------------------
 
+COVERAGE = 0.55
+SPREAD = 0.6  # graded scales are used from 0.2 to 0.8 by value alone, so that what leaks in is not cut off
+
 
 @dataclass(frozen=True)
 class Source:
@@ -72,16 +75,16 @@ class Source:
     length_bias: float = 0.0
     taste: float = 0.0
     only_length: bool = False
+    spread: float = SPREAD
 
 
-COVERAGE = 0.55
 SOURCES = {
-    "crowd": Source(("helpfulness", "empathy"), 1, 5, 0.14, length_bias=0.45),
+    "crowd": Source(("helpfulness", "empathy"), 1, 5, 0.14, length_bias=0.6),
     "specialists": Source(("informativeness",), 0, 10, 0.12, taste=0.25),
     "fact-desk": Source(("correctness", "calibration"), 0, 4, 0.10),
     "quick-panel": Source(("coherence",), 1, 5, 0.08, only_length=True),
     "editors": Source(("complexity", "verbosity"), 1, 7, 0.10),
-    "auditors": Source(("safety", "compliance"), 0, 1, 0.04),
+    "auditors": Source(("safety", "compliance"), 0, 1, 0.04, spread=1.0),
 }
 
 
@@ -167,6 +170,7 @@ def rate(rng: np.random.Generator, values: np.ndarray) -> dict[str, np.ndarray]:
         looked = rng.uniform(size=len(values)) < COVERAGE
         for name in source.objectives:
             seen = column["verbosity"] if source.only_length else column[name]
+            seen = 0.5 + source.spread * (seen - 0.5)
             seen = seen + source.length_bias * length + source.taste * taste + source.noise * rng.normal(size=len(values))
             marks = np.clip(np.round(source.low + seen * (source.high - source.low)), source.low, source.high)
             out[name] = np.where(looked, marks, np.nan)

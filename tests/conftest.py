@@ -3,7 +3,7 @@
 import pytest
 from jaxtyping import install_import_hook
 
-install_import_hook("workbench", "beartype.beartype")
+install_import_hook("workbench", "typecheck.check")
 
 
 @pytest.fixture(scope="session")

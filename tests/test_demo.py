@@ -85,7 +85,8 @@ def test_labels_follow_the_planted_gate_then_flip(demo, builder):
     assert abs(truth["flipped"].mean() - 0.15) < 0.01
     clean = np.where(truth["flipped"], -gap, gap)
     chance = 1 / (1 + np.exp(-recipe.BETA * clean))
-    assert abs((clean > 0).mean() - np.maximum(chance, 1 - chance).mean()) < 0.01  # Bradley–Terry before the flip
+    right = np.where(clean == 0, 0.5, clean > 0)
+    assert abs(right.mean() - np.maximum(chance, 1 - chance).mean()) < 0.01  # Bradley–Terry before the flip
     elsewhere = pairs["domain"] != recipe.LENGTH_FLIPS
     flipped = truth["flipped"] & elsewhere
     assert np.abs(gap[flipped]).mean() < 0.8 * np.abs(gap[~truth["flipped"] & elsewhere]).mean()
@@ -95,17 +96,17 @@ def test_labels_follow_the_planted_gate_then_flip(demo, builder):
 
 
 def test_planted_length_bias_is_where_the_card_says(demo, builder):
-    truth = demo.truth.set_index("response_id")
-    for source in builder.recipe.SOURCES.values():
+    truth, recipe = demo.truth.set_index("response_id"), builder.recipe
+    for source in recipe.SOURCES.values():
         for name in source.objectives:
+            if name == "verbosity":
+                continue
             seen = demo.ratings.set_index("response_id")[name].dropna()
             known = truth.loc[seen.index]
             columns = np.column_stack([np.ones(len(seen)), known[name], known["verbosity"]])
             slope = np.linalg.lstsq(columns, (seen - source.low) / (source.high - source.low), rcond=None)[0][2]
-            if name == "verbosity":
-                continue
-            wanted = 1.0 if source.only_length else source.length_bias
-            assert abs(slope - wanted) < 0.15 + 0.2 * wanted, name  # clipping and rounding shrink it
+            wanted = recipe.SPREAD if source.only_length else source.length_bias
+            assert abs(slope - wanted) < 0.1, name
 
 
 def test_the_card_says_what_the_recipe_says(builder):
