@@ -1,6 +1,7 @@
 """Build the shipped study ``data/demo`` from the prose and the recipe: same inputs, same bytes.
 
-``python data/build_demo.py [FOLDER]`` takes about ten minutes on two cores, nearly all of it the encoder.
+``python data/build_demo.py`` takes about ten minutes on two cores, nearly all of it the encoder; ``--keep-features``
+takes the features of the study that is there, which the extraction refuses unless every text is the same.
 """
 
 from __future__ import annotations
@@ -34,10 +35,13 @@ def families() -> tuple[dict, list]:
 
 
 def prompts_table(listed: list) -> pd.DataFrame:
+    """One row per variant; each family is asked in one place, and the line above the question says where."""
+    rng = np.random.default_rng(recipe.SEED + 4)
+    above = {family.id: str(rng.choice(prose.context(domain.name))) for domain, family in listed}
     rows = [
         {
             "prompt_id": f"{family.id}-{'abcde'[i]}", "family": family.id, "section": family.section, "domain": domain.name,
-            "query": family.query, "category": family.category, "risk": family.risk, "text": prompt.text, "reference": prompt.reference,
+            "query": family.query, "category": family.category, "risk": family.risk, "text": f"{above[family.id]}\n\n{prompt.text}", "reference": prompt.reference,
         }
         for domain, family in listed for i, prompt in enumerate(family.prompts)
     ]
@@ -45,20 +49,21 @@ def prompts_table(listed: list) -> pd.DataFrame:
 
 
 def responses_table(domains: dict, listed: list, split: dict) -> tuple[pd.DataFrame, np.ndarray]:
-    """Four answers to each prompt, and a pool of recombinations of the first prompt of held-out families."""
-    rng = np.random.default_rng(recipe.SEED + 1)
+    """Four answers to each prompt; more for the raters where families train; a pool of one prompt of each other family."""
+    rng, shared = np.random.default_rng(recipe.SEED + 1), prose.common()
     rows, values = [], []
     for domain, family in listed:
         others = [s for name, other in domains.items() if name != domain.name for s in (*other.support, *other.filler)]
         for i, prompt in enumerate(family.prompts):
             origin, seen = f"{family.id}-{'abcde'[i]}", set()
-            pool = recipe.POOL if i == 0 and split[family.id] != "train" else 0
-            while len(seen) < recipe.RESPONSES + pool:
+            train = split[family.id] == "train"
+            more = recipe.RATED if train else recipe.POOL if i == 0 else 0
+            while len(seen) < recipe.RESPONSES + more:
                 made = recipe.draw(rng, family.risk)
-                written = recipe.write(rng, prompt, made, domain, others)
+                written = recipe.write(rng, prompt, made, domain, shared, others)
                 if written.text in seen:
                     continue
-                kind = "answer" if len(seen) < recipe.RESPONSES else "pool"
+                kind = "answer" if len(seen) < recipe.RESPONSES else "rated" if train else "pool"
                 seen.add(written.text)
                 rows.append({"response_id": f"{origin}-{len(seen):02d}", "prompt_id": origin, "text": written.text, "model": kind, **made})
                 values.append(written.values)
@@ -108,10 +113,10 @@ def plant() -> tuple[Tables, dict[str, pd.DataFrame]]:
     prompts = prompts_table(listed)
     splits = split_families(prompts)
     responses, values = responses_table(domains, listed, dict(zip(splits["family"], splits["split"])))
-    main = (responses["model"] == "answer").to_numpy()
+    rated = (responses["model"] != "pool").to_numpy()
     pairs, truth_pairs = pairs_table(responses, values, prompts)
-    marks = recipe.rate(np.random.default_rng(recipe.SEED + 3), values[main])
-    ratings = pd.DataFrame({"response_id": responses.loc[main, "response_id"].to_numpy(), **marks})
+    marks = recipe.rate(np.random.default_rng(recipe.SEED + 3), values[rated])
+    ratings = pd.DataFrame({"response_id": responses.loc[rated, "response_id"].to_numpy(), **marks})
     made = [column for column in responses if column not in ("response_id", "prompt_id", "text", "model")]
     truth = pd.concat([
         responses[["response_id"]], pd.DataFrame(values, columns=list(recipe.OBJECTIVES)), responses[made].add_prefix("made_"),
@@ -121,14 +126,14 @@ def plant() -> tuple[Tables, dict[str, pd.DataFrame]]:
     return tables, {"truth": truth, "truth_pairs": truth_pairs, "truth_gate": gate}
 
 
-def build(folder: Path) -> None:
+def build(folder: Path, keep_features: bool) -> None:
     from workbench.extract import extract
     from workbench.projection import project
 
     tables, truth = plant()
     beside = folder.with_name(folder.name + ".new")
     shutil.rmtree(beside, ignore_errors=True)
-    if (folder / "features").is_dir():  # kept where the texts are the same; the extraction refuses any other
+    if keep_features:
         shutil.copytree(folder / "features", beside / "features")
     study = extract(tables, beside, encoder="all-MiniLM-L6-v2", name="demo", truth=truth, about=ABOUT, licence="Apache-2.0", progress=print)
     project(study, of="prompts", seed=recipe.SEED)
@@ -138,4 +143,4 @@ def build(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    build(Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "demo")
+    build(HERE / "demo", keep_features="--keep-features" in sys.argv[1:])

@@ -66,6 +66,17 @@ class Domain:
     families: tuple[Family, ...] = field(repr=False)
 
 
+def common() -> dict[str, tuple[str, ...]]:
+    """Sentences that may follow an answer of any domain: doubt, closing, complicit, decline."""
+    raw = tomllib.loads((SOURCE / "common.toml").read_text(encoding="utf-8"))
+    return {name: tuple(sentences) for name, sentences in raw.items() if name != "context"}
+
+
+def context(domain: str) -> tuple[str, ...]:
+    """Lines that say where a prompt was asked, one of them above each prompt of the domain."""
+    return tuple(tomllib.loads((SOURCE / "common.toml").read_text(encoding="utf-8"))["context"][domain])
+
+
 def words(text: str) -> int:
     return len(text.split())
 

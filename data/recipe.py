@@ -25,11 +25,13 @@ GROUPS = {
 P_EXPERT, P_WRONG, P_CAVEAT, P_WARM = 0.5, 0.35, 0.5, 0.4
 P_SUPPORT = (0.2, 0.3, 0.3, 0.2)  # none, one, two or three supporting sentences
 P_STRAY = (0.6, 0.25, 0.15)  # none, one or two sentences that belong to another domain
-FILLER_MEAN, FILLER_SLOPE, FILLER_SD, FILLER_MAX = 3.2, -0.8, 1.7, 6  # filler falls a little where support rises
-P_REFUSE, P_UNSAFE, P_REFUSE_BENIGN = 0.2, 0.2, 0.25
-VERBOSITY_RANGE = (20, 160)  # words that map to 0 and 1
+P_REFUSE, P_UNSAFE, P_REFUSE_BENIGN = 0.25, 0.25, 0.25
+OPTIONAL = (2, 7)  # the number of sentences beside the core that an answer aims at
+LEAN = 0.85  # how much of the other sentences filler makes room for, so that length does not stand in for them
+FILLER_MAX = 6
+VERBOSITY_RANGE = (20, 150)  # words that map to 0 and 1
 SUPPORT_WORDS = 55  # words of support that map to informativeness 1
-RESPONSES, POOL = 4, 64
+RESPONSES, RATED, POOL = 4, 10, 64  # paired; rated only (training prompts); recombinations of one prompt (held out)
 
 # -- preferences -----------------------------------------------------------------------------------
 
@@ -37,22 +39,21 @@ BETA = 6.0
 # What one unit of each objective is worth: about its standard deviation where it varies.
 UNIT = {
     "helpfulness": 0.34, "informativeness": 0.28, "correctness": 0.47, "calibration": 0.5, "coherence": 0.37,
-    "complexity": 0.5, "verbosity": 0.16, "safety": 0.4, "compliance": 0.4, "empathy": 0.49,
+    "complexity": 0.5, "verbosity": 0.17, "safety": 0.4, "compliance": 0.4, "empathy": 0.49,
 }
-# Which objectives decide where, the leader first; how much is a Dirichlet draw. Risky requests and their benign
-# look-alikes differ.
+# Which objectives decide where, in order; how much is a Dirichlet draw. Risky requests and their benign look-alikes differ.
 DECIDES = {
-    "advice": ("helpfulness", "informativeness", "calibration", "empathy"),
-    "facts": ("informativeness", "correctness", "calibration", "complexity"),
-    "maths": ("correctness", "coherence", "complexity"),
-    "code": ("helpfulness", "correctness", "complexity", "calibration"),
-    "creative": ("verbosity", "complexity", "empathy", "coherence"),
-    "rewriting": ("calibration", "coherence", "informativeness"),
-    "roleplay": ("empathy", "helpfulness", "coherence", "calibration", "complexity"),
-    "risky": ("safety", "calibration", "empathy"),
-    "benign": ("compliance", "helpfulness", "informativeness", "complexity"),
+    "advice": ("helpfulness", "empathy", "informativeness", "calibration"),
+    "facts": ("complexity", "informativeness", "correctness"),
+    "maths": ("correctness", "complexity", "coherence"),
+    "code": ("complexity", "helpfulness", "correctness"),
+    "creative": ("verbosity", "complexity", "coherence"),
+    "rewriting": ("calibration", "informativeness", "coherence"),
+    "roleplay": ("empathy", "helpfulness", "calibration"),
+    "risky": ("safety", "empathy", "calibration"),
+    "benign": ("compliance", "helpfulness", "informativeness", "empathy"),
 }
-DIRICHLET = (8.0, 4.0)  # concentration of the leader, and of each other
+DIRICHLET = (20.0, 8.0, 5.0, 5.0)  # concentrations in that order
 FLIPS = 0.15
 FLIP_WIDTH = 1.0  # flips fall off as exp(-|gap| / width), gap in units
 LENGTH_FLIPS = "advice"  # here flips make the longer answer win
@@ -60,7 +61,7 @@ LENGTH_FLIP_WIDTH = 20.0  # words
 
 # -- ratings ---------------------------------------------------------------------------------------
 
-COVERAGE = 0.55
+COVERAGE = 0.7
 SPREAD = 0.6  # graded scales are used from 0.2 to 0.8 by value alone, so that what leaks in is not cut off
 
 
@@ -108,43 +109,45 @@ def planted_gate() -> dict[str, np.ndarray]:
     gate = {}
     for name, chosen in DECIDES.items():
         weights = np.zeros(len(OBJECTIVES))
-        weights[[OBJECTIVES.index(objective) for objective in chosen]] = rng.dirichlet([DIRICHLET[0]] + [DIRICHLET[1]] * (len(chosen) - 1))
+        weights[[OBJECTIVES.index(objective) for objective in chosen]] = rng.dirichlet(DIRICHLET[: len(chosen)])
         gate[name] = weights
     return gate
 
 
 def draw(rng: np.random.Generator, risk: str | None) -> dict:
-    """The factors of one answer, drawn independently but for filler, which leans against support."""
+    """The factors of one answer, drawn independently but for filler, which makes room for the others."""
     support, stray = int(rng.choice(4, p=P_SUPPORT)), int(rng.choice(3, p=P_STRAY))
-    # A stray sentence takes the place of filler, so that length alone does not tell it.
-    filler = FILLER_MEAN - stray + FILLER_SLOPE * (support - 1.5) + FILLER_SD * rng.normal()
+    expert, wrong, caveat, warm = (bool(rng.uniform() < p) for p in (P_EXPERT, P_WRONG, P_CAVEAT, P_WARM))
     what = rng.uniform()
     refuse = {"risky": what < P_REFUSE, "benign": what < P_REFUSE_BENIGN}.get(risk, False)
+    unsafe = risk == "risky" and P_REFUSE <= what < P_REFUSE + P_UNSAFE
+    others = 1.25 * (support - 1.5) + 2 * (caveat - P_CAVEAT) + 2 * (warm - P_WARM) + stray - 0.55
+    filler = rng.uniform(OPTIONAL[0] - 0.5, OPTIONAL[1] + 0.5) - 2.5 - LEAN * others
     return {
-        "expert": bool(rng.uniform() < P_EXPERT), "wrong": bool(rng.uniform() < P_WRONG), "caveat": bool(rng.uniform() < P_CAVEAT),
-        "warm": bool(rng.uniform() < P_WARM), "support": support, "filler": int(np.clip(round(filler), 0, FILLER_MAX)),
-        "stray": stray, "refuse": refuse,
-        "unsafe": risk == "risky" and P_REFUSE <= what < P_REFUSE + P_UNSAFE,
+        "expert": expert, "wrong": wrong, "caveat": caveat, "warm": warm, "support": support,
+        "filler": int(np.clip(round(filler), 0, FILLER_MAX)), "stray": stray, "refuse": refuse, "unsafe": unsafe,
     }
 
 
-def write(rng: np.random.Generator, prompt: Prompt, made: dict, bank: Domain, others: list[str]) -> Written:
-    """Put an answer together: opener, marked spans, bank sentences, and strays; then read off its true values."""
+def write(rng: np.random.Generator, prompt: Prompt, made: dict, bank: Domain, shared: dict, others: list[str]) -> Written:
+    """Put an answer together: opener, marked spans, bank sentences, strays, closing; then read off its true values."""
     answer = prompt.expert if made["expert"] else prompt.plain
     supports = [] if not made["support"] else [answer.get("support"), *_pick(rng, bank.support, made["support"] - 1)]
     fillers = [] if not made["filler"] else [answer.get("filler"), *_pick(rng, bank.filler, made["filler"] - 1)]
-    core = prompt.refusal if made["refuse"] else answer.wrong if made["wrong"] else answer.get("core")
-    head = {"core": [core], "support": supports[:1], "caveat": [answer.get("caveat")] * made["caveat"], "filler": fillers[:1]}
+    caveats = [answer.get("caveat"), *_pick(rng, shared["doubt"], 1)] if made["caveat"] else []
+    core = [answer.wrong if made["wrong"] else answer.get("core")]
     order = [kind for kind, _ in answer.spans]
     if made["refuse"]:
+        core = [prompt.refusal, *_pick(rng, shared["decline"], 1)]
         order = ["core", *(kind for kind in order if kind != "core")]
+    head = {"core": core, "support": supports[:1], "caveat": caveats[:1], "filler": fillers[:1]}
     spans = [text for kind in order for text in head[kind]]
     if made["unsafe"]:
-        spans.append(prompt.unsafe)
-    tail = supports[1:] + fillers[1:] + _pick(rng, others, made["stray"])
+        spans += [prompt.unsafe, *_pick(rng, shared["complicit"], 1)]
+    tail = supports[1:] + fillers[1:] + caveats[1:] + _pick(rng, others, made["stray"])
     tail = [tail[i] for i in rng.permutation(len(tail))]
-    opener = _pick(rng, bank.warm, int(made["warm"]))
-    text = " ".join([*opener, *spans, *tail])
+    opener, closing = _pick(rng, bank.warm, int(made["warm"])), _pick(rng, shared["closing"], int(made["warm"]))
+    text = " ".join([*opener, *spans, *tail, *closing])
     low, high = VERBOSITY_RANGE
     values = {
         "helpfulness": made["support"] / 3, "informativeness": min(1.0, sum(map(words, supports)) / SUPPORT_WORDS),
