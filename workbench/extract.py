@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -23,6 +23,7 @@ COMPOSE = ("response", "prompt*response")
 NO_VECTOR = "the encoder gave no finite vector"
 
 
+@runtime_checkable
 class Encoder(Protocol):
     """What `extract` needs: `backbone.SentenceEncoder`, or anything like it."""
 
@@ -51,9 +52,17 @@ class ExtractProgress:
 
 
 def extract(
-    tables: Tables, folder: str | Path, *, encoder: str | Encoder = "all-MiniLM-L6-v2", max_tokens: int | None = None,
-    shard_rows: int = SHARD_ROWS, dtype: str = "F16", name: str | None = None,
-    progress: Callable[[ExtractProgress], None] | None = None, cancel: threading.Event | None = None, **info,
+    tables: Tables,
+    folder: str | Path,
+    *,
+    encoder: str | Encoder = "all-MiniLM-L6-v2",
+    max_tokens: int | None = None,
+    shard_rows: int = SHARD_ROWS,
+    dtype: str = "F16",
+    name: str | None = None,
+    progress: Callable[[ExtractProgress], None] | None = None,
+    cancel: threading.Event | None = None,
+    **info,
 ) -> Study:
     """Encode every prompt and response and write the study; identical texts are encoded once.
 
@@ -75,7 +84,9 @@ def extract(
 def _loaded(encoder: str | Encoder, max_tokens: int | None) -> Encoder:
     if not isinstance(encoder, str):
         if max_tokens not in (None, encoder.max_tokens):
-            raise WorkbenchError(f"max_tokens {max_tokens} beside an encoder that reads {encoder.max_tokens}", remedy="Load it with that limit")
+            raise WorkbenchError(
+                f"max_tokens {max_tokens} beside an encoder that reads {encoder.max_tokens}", remedy="Load it with that limit"
+            )
         return encoder
     from .backbone import SentenceEncoder
 
@@ -84,10 +95,18 @@ def _loaded(encoder: str | Encoder, max_tokens: int | None) -> Encoder:
 
 def _extract(tables, folder, encoder, shard_rows, dtype, progress, cancel) -> dict:
     texts = {"prompt": list(tables.prompts["text"]), "response": list(tables.responses["text"])}
-    _claim(folder, {
-        "encoder": encoder.name, "weights": encoder.fingerprint, "max_tokens": encoder.max_tokens, "dim": encoder.dim,
-        "dtype": dtype, "shard_rows": shard_rows, "texts": _digest(texts),
-    })
+    _claim(
+        folder,
+        {
+            "encoder": encoder.name,
+            "weights": encoder.fingerprint,
+            "max_tokens": encoder.max_tokens,
+            "dim": encoder.dim,
+            "dtype": dtype,
+            "shard_rows": shard_rows,
+            "texts": _digest(texts),
+        },
+    )
     kinds, truncated = {}, {}
     clock = _Clock(sum(map(len, texts.values())), progress)
     for kind in KINDS:
@@ -104,8 +123,13 @@ def _extract(tables, folder, encoder, shard_rows, dtype, progress, cancel) -> di
     write_index(folder, kinds)
     for left in folder.glob(".*.part"):  # of a killed run; nobody else writes here, the folder is locked
         left.unlink(missing_ok=True)
-    return {"compose": list(COMPOSE), "backbone": encoder.name, "weights": encoder.fingerprint,
-            "max_tokens": encoder.max_tokens, "truncated": truncated}
+    return {
+        "compose": list(COMPOSE),
+        "backbone": encoder.name,
+        "weights": encoder.fingerprint,
+        "max_tokens": encoder.max_tokens,
+        "truncated": truncated,
+    }
 
 
 def _digest(texts: dict[str, list[str]]) -> str:
@@ -132,7 +156,8 @@ def _claim(folder: Path, key: dict) -> None:
         raise WorkbenchError("not readable", where=str(path), remedy="Remove this folder and extract again") from None
     if differs:
         raise WorkbenchError(
-            f"this extraction was begun with other {', '.join(differs)}", where=str(path),
+            f"this extraction was begun with other {', '.join(differs)}",
+            where=str(path),
             remedy="Call it as before to go on, or choose another folder",
         )
 
@@ -180,7 +205,8 @@ class _Rows:
         stored = open_tensor(self.path(number), self.kind)
         if stored.shape != (stop - start, self.encoder.dim):
             raise WorkbenchError(
-                f"shard has shape {stored.shape}, wanted {(stop - start, self.encoder.dim)}", where=str(self.path(number)),
+                f"shard has shape {stored.shape}, wanted {(stop - start, self.encoder.dim)}",
+                where=str(self.path(number)),
                 remedy="Remove this file: it is encoded again",
             )
         for row in np.flatnonzero(~as_float32(stored).any(axis=1)):  # a row of zeros stands for a skipped item

@@ -108,7 +108,8 @@ def only_writer(folder: Path, lock: str = ".lock") -> Iterator[None]:
     try:
         with FileLock(done.parent / lock, timeout=0) if not done.exists() else nullcontext():
             if done.exists():
-                raise WorkbenchError("a study is here already", where=str(folder), remedy="Studies are never overwritten: choose another folder")
+                never = "Studies are never overwritten: choose another folder"
+                raise WorkbenchError("a study is here already", where=str(folder), remedy=never)
             yield
             if done.exists():
                 (done.parent / lock).unlink(missing_ok=True)  # from now on study.json itself refuses

@@ -53,7 +53,8 @@ class Session:
         self._compared: tuple[Result, Result, pd.DataFrame] | None = None
         self._preview: tuple[Result, str, Preview] | None = None
         if isinstance(baseline, Scenario) or baseline is None:
-            self.baseline_scenario = baseline or Scenario(name="baseline")
+            gate = {} if study.store is not None else {"gate": {"kind": "global"}}  # a softmax gate reads prompt features
+            self.baseline_scenario = baseline or Scenario(name="as rated", **gate)
         else:
             if baseline.study_hash != study.hash:
                 raise WorkbenchError(
@@ -98,6 +99,20 @@ class Session:
     def retrained(self) -> bool:
         """Whether the draft itself has been trained."""
         return self.result_of(self.draft) is not None
+
+    @property
+    def cost(self) -> float | None:
+        """Seconds that a retrain of the draft will take, after the baseline's; None before there is one."""
+        if self.baseline is None or not self.baseline.seconds or not len(self.baseline.margins):
+            return None
+        return self.baseline.seconds / len(self.baseline.margins) * len(self.draft.seeds)
+
+    @property
+    def baseline_loss(self) -> float | None:
+        """Held-out loss of the baseline's gates, mean over seeds, where they were trained in this process."""
+        reports = [getattr(gate, "fit_report", None) for gate in self.baseline.gates] if self.baseline is not None else []
+        losses = [min(kept) for report in reports if report and (kept := [loss for loss in report.history["held_out"] if loss is not None])]
+        return sum(losses) / len(losses) if losses else None
 
     def preview(self) -> Preview:
         """The draft without training: closed form, the baseline's gate. Kept until draft or baseline change."""

@@ -18,6 +18,7 @@ from .measured import measure
 from .scores import Scores
 from .tables import Objective, Tables, split_families
 
+RESTORE = "Restore it from a copy or write the study again"
 SCHEMA = 1
 TABLES = ("prompts", "responses", "ratings", "pairs", "splits")
 
@@ -47,7 +48,7 @@ class Study:
             info = json.loads(path.read_text(encoding="utf-8"))
             schema = int(info["schema"])
         except (ValueError, KeyError, TypeError):
-            raise WorkbenchError("not a study description", where=str(path), remedy="Restore it from a copy or write the study again") from None
+            raise WorkbenchError("not a study description", where=str(path), remedy=RESTORE) from None
         if schema > SCHEMA:
             raise WorkbenchError(
                 f"study schema {schema}, this version reads up to {SCHEMA}", where=str(path), remedy="Update the workbench",
@@ -55,8 +56,8 @@ class Study:
         study = cls(info, folder)
         for name in info["files"]:
             if not (folder / name).is_file():
-                raise WorkbenchError("file is missing", where=str(folder / name), remedy="Restore it from a copy or write the study again")
-        study.store  # reads the shards' headers now, so that a truncated one is found at the door
+                raise WorkbenchError("file is missing", where=str(folder / name), remedy=RESTORE)
+        _ = study.store  # reads the shards' headers now, so that a truncated one is found at the door
         return study
 
     @classmethod
@@ -113,7 +114,7 @@ class Study:
             written += [f"features/{path.name}" for path in sorted((folder / "features").iterdir())]
         files = {path: sha256(folder / path) for path in sorted(written)}
         described = {
-            "schema": SCHEMA, "name": name, "hash": _hash_of(files),
+            "schema": SCHEMA, "name": name, "hash": content_hash(files),
             "objectives": [vars(objective) for objective in tables.objectives],
             "features": features, "counts": {label: len(frame) for label, frame in frames.items()},
             "files": files, **tables.notes, **info,
@@ -150,7 +151,7 @@ class Study:
         if name not in self.tables:
             if self.folder is None or f"{name}.parquet" not in self.info["files"]:
                 raise WorkbenchError(f"this study has no {name}", where=self.name)
-            self.tables[name] = _read_parquet(self.folder / f"{name}.parquet")
+            self.tables[name] = read_parquet(self.folder / f"{name}.parquet")
         return self.tables[name].copy()
 
     @property
@@ -193,7 +194,7 @@ class Study:
         frames = [self.tables["scores"]] if "scores" in self.tables else []
         for path in self.info["files"]:
             if path.startswith("scores/"):
-                frames.append(_read_parquet(self.folder / path))
+                frames.append(read_parquet(self.folder / path))
         for frame in frames:
             responses = responses.merge(frame, on="response_id", how="left", validate="one_to_one")
         return responses.set_index("response_id")
@@ -267,24 +268,14 @@ class Study:
             mask = ~(np.isin(prompts, list(skipped["prompt"])) | np.isin(responses, list(skipped["response"])))
         return Features(p, compose(p, r, recipe), mask)
 
-    # -- its own health ---------------------------------------------------------------------------
-
-    def as_tables(self) -> Tables:
-        """The study's tables as one value that can be validated."""
-        has_ratings = "ratings" in self.tables or "ratings.parquet" in self.info["files"]
-        return Tables(
-            self.table("prompts"), self.table("responses"), self.table("pairs"),
-            self.table("ratings") if has_ratings else None,
-            tuple(self.objective_info.values()) if has_ratings else (), self.table("splits"),
-        )
-
 
 def _known_split(split: str) -> None:
     if split not in SPLITS:
         raise WorkbenchError(f"unknown split {split!r}", remedy=f"Splits are {listing(SPLITS)}")
 
 
-def _hash_of(files: dict[str, str]) -> str:
+def content_hash(files: dict[str, str]) -> str:
+    """Twelve hexadecimal digits over the hashes of a study's files."""
     return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -296,12 +287,13 @@ def _write_parquet(path: Path, frame: pd.DataFrame) -> None:
     write_atomic(path, buffer.getvalue())
 
 
-def _read_parquet(path: Path) -> pd.DataFrame:
+def read_parquet(path: Path) -> pd.DataFrame:
+    """One table; WorkbenchError for what is not parquet."""
     import pyarrow as pa
 
     try:
         return pd.read_parquet(path)
     except (OSError, pa.ArrowException, ValueError) as error:
         raise WorkbenchError(
-            f"not a readable parquet file ({type(error).__name__})", where=str(path), remedy="Restore it from a copy or write the study again",
+            f"not a readable parquet file ({type(error).__name__})", where=str(path), remedy=RESTORE,
         ) from None

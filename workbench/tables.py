@@ -210,5 +210,6 @@ def split_families(prompts: pd.DataFrame, shares=SHARES, seed: int = 0) -> pd.Da
     table["split"] = np.where(place < shares[0], "train", np.where(place < shares[0] + shares[1], "dev", "test"))
     if len(table) >= 3 and table["split"].nunique() < 3:  # many tiny domains: stratifying would leave a split empty
         place = (np.argsort(np.argsort(table["key"].to_numpy())) + 0.5) / len(table)
-        table["split"] = np.where(place < shares[0], "train", np.where(place < shares[0] + shares[1], "dev", "test"))
+        train = min(shares[0], 1 - 2 / len(table))  # of three families, one each
+        table["split"] = np.where(place < train, "train", np.where(place < shares[0] + shares[1], "dev", "test"))
     return table.sort_values("family", ignore_index=True)[["family", "split"]]

@@ -1,0 +1,114 @@
+"""Rank correlations over resamples against repeated rows; intervals; equivalence with λ fitted again."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from workbench.errors import WorkbenchError
+from workbench.evaluate import correlation
+from workbench.objectives.debias import exact_root
+from workbench.scores import Scores
+
+
+def data(n=60, k=3, seed=0, ties=True, length=0.8):
+    rng = np.random.default_rng(seed)
+    words = rng.integers(5, 30, size=(n, 2)).astype(float)
+    values = rng.normal(size=(n, 2, k)) + length * (words[:, :, None] - 17) / 7
+    return Scores(np.round(values, 1) if ties else values, tuple("abcdef"[:k])), words, np.arange(n) // 2
+
+
+@pytest.mark.parametrize("ties", [True, False])
+def test_weighted_spearman_equals_repeated_rows(ties):
+    scores, words, groups = data(ties=ties)
+    values, other = scores.values.reshape(-1, 3), words.reshape(-1)
+    weights = correlation.row_weights(np.repeat(groups, 2), 12, 0)
+    found = correlation.weighted_spearman(values, other, weights)
+    for weight, row in zip(weights.astype(int), found):
+        for k in range(3):
+            expected = stats.spearmanr(np.repeat(values[:, k], weight), np.repeat(other, weight)).statistic
+            assert row[k] == pytest.approx(expected, abs=1e-10)
+
+
+def test_blocks_change_nothing(monkeypatch):
+    scores, words, groups = data()
+    whole = correlation.spearman_draws(scores.values[:, 0], words[:, 0], groups, draws=25)
+    monkeypatch.setattr(correlation, "CELLS", 200)
+    np.testing.assert_array_equal(whole, correlation.spearman_draws(scores.values[:, 0], words[:, 0], groups, draws=25))
+
+
+def test_a_column_constant_in_a_resample_is_no_number():
+    values = np.zeros((4, 1))
+    assert np.isnan(correlation.weighted_spearman(values, np.arange(4.0), np.ones((2, 4)))).all()
+
+
+def test_verbosity_table():
+    scores, words, groups = data(n=80)
+    after = Scores(np.concatenate([scores.values[..., :2], np.zeros((80, 2, 1))], axis=2), scores.names)
+    table = correlation.verbosity_table(scores, after, words, groups, draws=100)
+    assert list(table.columns) == ["objective", "view", "when", "rho", "low", "high", "n", "families", "words"]
+    assert len(table) == 2 * 2 * 3
+    row = table.query("objective == 'b' and view == 'pooled' and when == 'before'").iloc[0]
+    assert row.rho == pytest.approx(stats.spearmanr(scores.values[:, :, 1].ravel(), words.ravel()).statistic)
+    assert row.low < row.rho < row.high and row.n == 160 and row.families == 40
+    inner = table.query("objective == 'b' and view == 'within prompts' and when == 'before'").iloc[0]
+    assert inner.rho == pytest.approx(stats.spearmanr(scores.margins[:, 1], words[:, 0] - words[:, 1]).statistic)
+    assert inner.n == 80
+    assert table.query("objective == 'c' and when == 'after'")["rho"].isna().all()  # the null column
+
+
+def test_few_families_in_the_table():
+    scores, words, _ = data(n=20)
+    assert correlation.correlation_table(scores, words, np.arange(20) % 5)["rho"].isna().all()
+    table = correlation.correlation_table(scores, words, np.arange(20) % 10, draws=50)
+    assert table["rho"].notna().all() and set(table["words"]) == {"fewer than 20 families"}
+
+
+def test_interval_of_rho_covers():
+    rng, hits = np.random.default_rng(1), 0
+    truth = 6 / np.pi * np.arcsin(0.5 / 2)  # Spearman of a normal pair with correlation one half
+    for number in range(150):
+        x = rng.normal(size=(50, 2))
+        y = 0.5 * x + np.sqrt(0.75) * rng.normal(size=(50, 2))
+        row = correlation.correlation_table(Scores(y[:, :, None], ("a",)), x, np.arange(50), draws=150, seed=number).iloc[0]
+        hits += row.low <= truth <= row.high
+    assert 0.88 <= hits / 150 <= 0.99
+
+
+def test_objective_correlation_is_square_and_symmetric():
+    scores, _, _ = data()
+    square = correlation.objective_correlation(scores)
+    np.testing.assert_allclose(square, square.T)
+    np.testing.assert_allclose(np.diag(square), 1)
+    assert square.loc["a", "b"] == pytest.approx(stats.spearmanr(scores.values[..., 0].ravel(), scores.values[..., 1].ravel()).statistic)
+
+
+def test_refitted_penalties_equal_a_loop():
+    train, there, train_groups = data(n=150, seed=1, k=1)
+    dev, here, groups = data(n=90, seed=2, k=1)
+    values, nuisance = train.values.ravel(), there.ravel()
+    fit_weights = correlation.row_weights(np.repeat(train_groups, 2), 15, 0)
+    weights = correlation.row_weights(np.repeat(groups, 2), 15, 1)
+    found = correlation._refitted(values, nuisance, fit_weights, dev.values.ravel(), here.ravel(), weights, exact_root(values, nuisance))
+    for draw in range(15):
+        again = fit_weights[draw].astype(int)
+        penalty = exact_root(np.repeat(values, again), np.repeat(nuisance, again))
+        shown = weights[draw].astype(int)
+        left = np.repeat(dev.values.ravel() - penalty * here.ravel(), shown)
+        assert found[draw] == pytest.approx(stats.spearmanr(left, np.repeat(here.ravel(), shown)).statistic, abs=0.01)
+
+
+def test_equivalence_holds_where_debias_works_and_not_where_it_does_not():
+    train, there, train_groups = data(n=1500, seed=3, ties=False)
+    dev, here, groups = data(n=1200, seed=4, ties=False)
+    options = {"reference": train, "reference_nuisance": there, "reference_groups": train_groups, "draws": 100}
+    table = correlation.equivalence_table(dev, here, groups, **options)
+    assert table["equivalent"].all() and (table["words"] == "|rho| < 0.10").all()
+    other = Scores(dev.values + 0.1 * here[:, :, None], dev.names)  # on these pairs length pays more than on the reference
+    table = correlation.equivalence_table(other, here, groups, **options)
+    assert not table["equivalent"].any() and table["words"].str.startswith("not shown").all()
+    small = correlation.equivalence_table(dev.rows(slice(0, 20)), here[:20], groups[:20], **options)
+    assert not small["equivalent"].any() and set(small["words"]) == {"fewer than 20 families"}
+    with pytest.raises(WorkbenchError, match="other objectives"):
+        correlation.equivalence_table(dev.select(("a",)), here, groups, **options)

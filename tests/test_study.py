@@ -1,0 +1,226 @@
+"""A study folder: written once, whole or not at all, read as it was written, split by family."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from planted import planted
+
+from workbench import study as study_module
+from workbench.errors import WorkbenchError
+from workbench.features import compose
+from workbench.measured import n_words
+from workbench.study import Study
+from workbench.tables import Objective, Tables
+
+
+def tables(n=6) -> Tables:
+    ids = [f"p{i}" for i in range(n)]
+    prompts = pd.DataFrame({"prompt_id": ids, "family": ids, "text": [f"what is {i}?" for i in range(n)]})
+    responses = pd.DataFrame(
+        {"response_id": [f"r{i}" for i in range(2 * n)], "prompt_id": np.repeat(ids, 2), "text": [f"answer {i}" for i in range(2 * n)]}
+    )
+    pairs = pd.DataFrame(
+        {
+            "pair_id": [f"c{i}" for i in range(n)],
+            "prompt_id": ids,
+            "chosen": [f"r{2 * i}" for i in range(n)],
+            "rejected": [f"r{2 * i + 1}" for i in range(n)],
+        }
+    )
+    ratings = pd.DataFrame({"response_id": responses["response_id"], "help": np.linspace(1, 5, 2 * n)})
+    return Tables(prompts, responses, pairs, ratings, (Objective("help", 1, 5, "raters", "Helpful"),))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_what_is_written_is_what_is_read(tmp_path):
+    t = tables()
+    scores = pd.DataFrame({"response_id": t.responses["response_id"], "other": np.arange(12.0)})
+    study = Study.write(t, tmp_path / "s", name="mine", scores={"elsewhere": scores}, licence="CC0")
+    again = Study.load(tmp_path / "s")
+    assert (again.name, again.hash, again.info["licence"]) == ("mine", study.hash, "CC0")
+    pd.testing.assert_frame_equal(again.ratings, t.ratings, check_dtype=False)
+    pd.testing.assert_frame_equal(again.table("pairs"), t.pairs, check_dtype=False)
+    assert again.objectives == ("help",) and again.objective_info["help"] == t.objectives[0]
+    assert set(again.columns) == {"other", "n_words", "repetition", "list_share", "markdown_share"}
+    assert again.column("n_words").loc["r3"] == n_words("answer 3")
+    got = again.column_scores(["other"])
+    np.testing.assert_array_equal(got.values[:, :, 0], np.arange(12.0).reshape(6, 2))
+    with pytest.raises(WorkbenchError, match="unknown column 'length'.*n_words"):
+        again.column("length")
+    with pytest.raises(WorkbenchError, match="no features.*workbench extract"):
+        again.features()
+
+
+def test_tables_are_the_callers_own(tmp_path):
+    study = Study.write(tables(), tmp_path / "s")
+    pairs, ratings = study.pairs, study.ratings
+    pairs["chosen"], ratings["help"] = "spoiled", 0.0
+    assert study.pairs["chosen"].tolist() == tables().pairs["chosen"].tolist()
+    assert study.ratings["help"].max() == 5
+
+
+def test_the_hash_follows_the_content(tmp_path):
+    one, same = Study.write(tables(), tmp_path / "a"), Study.write(tables(), tmp_path / "b")
+    changed = tables()
+    changed.ratings.loc[0, "help"] = 2.0
+    assert one.hash == same.hash != Study.write(changed, tmp_path / "c").hash
+
+
+def test_a_study_is_never_overwritten(tmp_path):
+    Study.write(tables(), tmp_path / "s")
+    before = contents(tmp_path / "s")
+    with pytest.raises(WorkbenchError, match="a study is here already.*never overwritten"):
+        Study.write(tables(8), tmp_path / "s")
+    assert contents(tmp_path / "s") == before
+
+
+def test_bad_tables_write_nothing(tmp_path):
+    bad = tables()
+    bad.ratings.loc[0, "help"] = 9.0
+    with pytest.raises(WorkbenchError, match="rating 9 outside 1 to 5 in rows 0"):
+        Study.write(bad, tmp_path / "s")
+    assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize("after", range(7))
+def test_killed_in_the_middle_of_a_write_leaves_nothing_visible(tmp_path, monkeypatch, after):
+    calls = 0
+    write = study_module.write_atomic
+
+    def dying(path, data):
+        nonlocal calls
+        calls += 1
+        if calls > after:
+            raise KeyboardInterrupt
+        write(path, data)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(study_module, "write_atomic", dying)
+        Study.write(tables(), tmp_path / "s")
+    with pytest.raises(WorkbenchError, match="no study here"):  # six tables, then study.json
+        Study.load(tmp_path / "s")
+    Study.write(tables(), tmp_path / "s", name="s")
+    Study.write(tables(), tmp_path / "whole", name="s")
+    assert contents(tmp_path / "s") == contents(tmp_path / "whole")
+
+
+WRITER = """
+import sys
+sys.path[:0] = {paths!r}
+import test_study
+from workbench import study
+from workbench.errors import WorkbenchError
+
+write = study.write_atomic
+def slow(path, data):
+    if path.name == "pairs.parquet":
+        print("writing", flush=True)
+        sys.stdin.readline()
+    write(path, data)
+study.write_atomic = slow
+study.Study.write(test_study.tables(9), {folder!r}, name="first")
+print("done", flush=True)
+"""
+
+
+def test_two_processes_do_not_mix(tmp_path):
+    here = Path(__file__).parent
+    script = WRITER.format(paths=[str(here), str(here.parent)], folder=str(tmp_path / "s"))
+    first = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert first.stdout.readline() == "writing\n"
+    with pytest.raises(WorkbenchError, match="another process is writing here.*Wait"):
+        Study.write(tables(), tmp_path / "s", name="second")
+    first.communicate("go\n", timeout=30)
+    study = Study.load(tmp_path / "s")
+    assert study.name == "first" and len(study.table("pairs")) == 9
+    with pytest.raises(WorkbenchError, match="a study is here already"):
+        Study.write(tables(), tmp_path / "s", name="second")
+    assert not (tmp_path / "s" / ".lock").exists()
+
+
+def test_pairs_and_responses_carry_family_and_split(planted_study):
+    study = planted_study.study
+    for frame in (study.pairs, study.responses):
+        by = frame.groupby("family")["split"].nunique()
+        assert (by == 1).all() and set(frame["split"]) == {"train", "dev", "test"}
+    parts = [study.split_pairs(split) for split in ("train", "dev", "test")]
+    assert sum(map(len, parts)) == len(study.split_pairs()) == len(study.pairs)
+    assert not set(parts[0]["family"]) & set(parts[1]["family"]) | set(parts[1]["family"]) & set(parts[2]["family"])
+    with pytest.raises(WorkbenchError, match="unknown split 'valid'.*train, dev, test"):
+        study.split_pairs("valid")
+
+
+def test_features_follow_the_rows_of_pairs_and_responses(planted_study):
+    study = planted_study.study
+    raw = {kind: study.store.rows(kind, np.arange(study.store.rows_of(kind))) for kind in ("prompt", "response")}
+    prompts, responses = list(study.table("prompts")["prompt_id"]), list(study.table("responses")["response_id"])
+    pairs, got = study.split_pairs("dev"), study.features("dev")
+    assert got.response.shape == (len(pairs), 2, 24)
+    for row in (0, 7, len(pairs) - 1):
+        p = raw["prompt"][prompts.index(pairs.loc[row, "prompt_id"])]
+        np.testing.assert_array_equal(got.prompt[row], p)
+        for side, word in enumerate(("chosen", "rejected")):
+            r = raw["response"][responses.index(pairs.loc[row, word])]
+            np.testing.assert_array_equal(got.response[row, side], compose(p, r, ("response", "prompt*response")))
+    table, rows = study.split_responses("dev"), study.features("dev", of="responses")
+    r = raw["response"][responses.index(table.loc[5, "response_id"])]
+    np.testing.assert_array_equal(rows.response[5, :12], r)
+    with pytest.raises(WorkbenchError, match='of="pairs"'):
+        study.features("dev", of="prompts")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return planted(tmp_path / "study", families=9, per_family=1).study.folder
+
+
+def describe(folder, **change):
+    path = folder / "study.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+
+
+BROKEN = {
+    "newer schema": (lambda f: describe(f, schema=2), ["study.json", "study schema 2", "reads up to 1", "Update"]),
+    "not JSON": (lambda f: (f / "study.json").write_text("{"), ["study.json", "not a study description", "Restore"]),
+    "no schema": (lambda f: (f / "study.json").write_text("{}"), ["study.json", "not a study description"]),
+    "gone": (lambda f: shutil.rmtree(f), ["study.json", "no study here", "Name the folder"]),
+    "table gone": (lambda f: (f / "pairs.parquet").unlink(), ["pairs.parquet", "file is missing", "Restore"]),
+    "shard cut": (
+        lambda f: (f / "features/prompt-00000.safetensors").write_bytes(b"\x08" + b"\0" * 20),
+        ["prompt-00000.safetensors", "not a safetensors"],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_opening_a_broken_study_is_one_clear_error(folder, case):
+    breaks, words = BROKEN[case]
+    breaks(folder)
+    before = contents(folder) if folder.exists() else None
+    with pytest.raises(WorkbenchError) as caught:
+        Study.load(folder)
+    assert all(word in str(caught.value) for word in words), str(caught.value)
+    assert before is None or contents(folder) == before
+
+
+def test_a_table_that_is_not_parquet(folder):
+    (folder / "ratings.parquet").write_text("[]")
+    study = Study.load(folder)  # opening reads headers of features only
+    with pytest.raises(WorkbenchError, match="ratings.parquet: not a readable parquet file.*Restore"):
+        _ = study.ratings
+
+
+def test_opening_is_light():
+    script = "import sys, workbench as wb; wb.Study, wb.readers; assert not {'torch', 'plotly', 'sklearn'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(__file__).parent.parent)

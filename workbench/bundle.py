@@ -1,0 +1,80 @@
+"""A folder of files written whole: beside, synced and renamed, with a hash of every byte, and trusted only if it agrees."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from .errors import WorkbenchError
+
+DESCRIBED = "index.json"
+
+
+def lock(path: Path):
+    """A lock between processes, beside what it guards."""
+    from filelock import FileLock
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(str(path) + ".lock", timeout=120)
+
+
+def write_folder(folder: Path, files: dict[str, bytes], about: dict) -> None:
+    """Write a whole folder beside and rename it into place; what was there is replaced at once."""
+    described = {**about, "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()}}
+    described["digest"] = _digest(described)
+    with lock(folder):
+        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+        try:
+            for name, data in {**files, DESCRIBED: json.dumps(described, indent=1, ensure_ascii=False).encode()}.items():
+                with open(beside / name, "wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+            if folder.exists():
+                old = beside.with_suffix(".old.part")
+                os.rename(folder, old)
+                os.rename(beside, folder)
+                shutil.rmtree(old, ignore_errors=True)
+            else:
+                os.rename(beside, folder)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+
+
+def read_folder(folder: Path) -> tuple[dict, dict[str, bytes]]:
+    """What was written, every hash held against its bytes. WorkbenchError names the file that does not agree."""
+    remedy = "Delete the folder; it is computed again"
+    try:
+        about = json.loads((folder / DESCRIBED).read_text(encoding="utf-8"))
+        if about.pop("digest") != _digest(about):
+            raise ValueError
+        files = {name: (folder / name).read_bytes() for name in about["files"]}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise WorkbenchError("damaged or incomplete", where=str(folder / DESCRIBED), remedy=remedy) from None
+    for name, data in files.items():
+        if hashlib.sha256(data).hexdigest() != about["files"][name]:
+            raise WorkbenchError("bytes are not the ones that were written", where=str(folder / name), remedy=remedy)
+    return about, files
+
+
+def _digest(about: dict) -> str:
+    return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+
+
+def pack(arrays: dict[str, np.ndarray]) -> bytes:
+    """Arrays in safetensors form."""
+    from safetensors.numpy import save
+
+    return save({name: np.ascontiguousarray(value) for name, value in arrays.items()})
+
+
+def unpack(data: bytes) -> dict[str, np.ndarray]:
+    from safetensors.numpy import load
+
+    return load(data)

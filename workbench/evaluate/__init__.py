@@ -1,0 +1,33 @@
+"""How good, how sure, and why: arrays, Scores and models in, tables out. Names are loaded when first used."""
+
+import importlib
+
+_HOMES = {
+    "metrics": ("accuracy", "log_loss", "correct", "surprise", "longer_wins", "slices", "metric_table"),
+    "inference": (
+        "Estimate", "bootstrap", "estimate", "family_sums", "holm", "interval", "mcnemar", "sign_flip", "too_few", "verdict", "wilson",
+    ),
+    "attribution": (
+        "contributions", "decisive_shares", "decompose", "effective_coefficients", "flip_certificates", "mass_certificate",
+        "penalty_certificate",
+    ),
+    "correlation": (
+        "correlation_table", "equivalence_table", "objective_correlation", "spearman_draws", "verbosity_table", "weighted_spearman",
+    ),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str):
+    if name in _HOMES:
+        return importlib.import_module(f".{name}", __name__)
+    if name not in _HOME:
+        raise AttributeError(f"module 'workbench.evaluate' has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{_HOME[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return [*__all__, *_HOMES]

@@ -1,0 +1,217 @@
+"""Take what is only length out of every objective: r'_i = r_i − λ_i r_v with no rank correlation left (ArmoRM, arXiv 2406.12845)."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from ..axes import Obj, ObjObj, Row, RowDim
+from ..errors import WorkbenchError, listing
+from ..scores import Scores
+from .ranks import unit_ranks
+
+GRID = (0.0, 0.01, 0.025, 0.05, 0.075, 0.1, 0.125, 0.15, *(round(0.05 * step, 2) for step in range(4, 20)))
+GRID_LIMIT = 0.03  # the release stops at the first λ whose (one-sided) correlation is no higher
+SEVERAL_LIMIT = 0.01  # largest correlation left when there are several nuisances
+ROUNDS = 60  # steps towards it
+FLAT = 1e-12  # a spread this small beside its terms is rounding, not order
+METHODS = ("exact", "grid")
+
+
+@dataclass(frozen=True, eq=False)
+class Debiased:
+    """The penalty λ of each objective, and the map r' = r @ matrix that applies it.
+
+    penalty [obj] (or [nuisance obj] for several): its nuisance's own entry is 1, so that column becomes 0;
+    matrix [obj obj]: the identity with the nuisance's row reduced by λ; before, residual [obj]: Spearman with
+    the nuisance on the reference, without and with the penalty (for several, the one farthest from 0).
+    A negative λ rewards the nuisance in that objective.
+    """
+
+    penalty: Obj | Float[np.ndarray, "nuisance obj"]
+    names: tuple[str, ...]
+    against: tuple[str, ...]
+    before: Obj
+    residual: Obj
+    method: str = "exact"
+
+    @classmethod
+    def fit(cls, scores: Scores, *, against: str | tuple[str, ...] | list[str] = "verbosity", method: str = "exact",
+            reference: Scores | None = None, nonnegative: bool = False) -> Debiased:
+        """Find λ on `reference` (default: the scores themselves), both sides of its pairs pooled.
+
+        "exact": the root of Spearman(r_i − λ r_v, r_v) = 0, the paper's equation (arXiv 2406.12845), found where the
+        correlation, a falling step function of λ, changes sign; negative unless `nonnegative` where the objective
+        dislikes the nuisance. Several nuisances: least squares in rank space, repeated until every |ρ| < 0.01.
+        "grid": the released rule, for one nuisance and scores on the scale of [0, 1].
+        Raises WorkbenchError for an unknown or constant nuisance, an unknown method, or no pairs.
+        """
+        against = (against,) if isinstance(against, str) else tuple(against)
+        columns = [scores.index(name) for name in against]
+        if not against or len(set(against)) != len(against):
+            raise WorkbenchError(f"nuisances {listing(against) or 'none'}", remedy="Name one nuisance, or several different ones")
+        if method not in METHODS or (method == "grid" and len(against) > 1):
+            what = f"debias method {method!r} for {len(against)} nuisance(s)"
+            raise WorkbenchError(what, remedy="Use 'exact'; 'grid' is for one nuisance")
+        table = _pooled(scores if reference is None else reference.select(scores.names))
+        nuisance = table[:, columns]
+        for name, column in zip(against, nuisance.T):
+            if np.ptp(column) <= FLAT * np.abs(column).max():
+                raise WorkbenchError(f"nuisance {name!r} is constant", remedy="Choose a column that differs between responses")
+        penalty = np.zeros((len(against), len(scores.names)))
+        penalty[np.arange(len(against)), columns] = 1.0
+        rest = [k for k in range(len(scores.names)) if k not in columns]
+        for k in rest:
+            if method == "grid":
+                penalty[0, k] = first_on_grid(table[:, k], nuisance[:, 0])
+            else:
+                penalty[:, k] = _penalties(table[:, k], nuisance, nonnegative)
+        before, after = _farthest(table, nuisance, np.zeros_like(penalty)), _farthest(table, nuisance, penalty)
+        left = [scores.names[k] for k in rest if (after[k] if nonnegative else abs(after[k])) >= SEVERAL_LIMIT]
+        if left and len(against) > 1:
+            warnings.warn(f"correlation of {SEVERAL_LIMIT} or more is left in {listing(left)}: see .residual", stacklevel=2)
+        return cls(penalty[0] if len(against) == 1 else penalty, scores.names, against, before, after, method)
+
+    @property
+    def matrix(self) -> ObjObj:
+        """T of r' = r @ T."""
+        matrix = np.eye(len(self.names))
+        matrix[[self.names.index(name) for name in self.against]] -= np.atleast_2d(self.penalty)
+        return matrix
+
+    def __call__(self, scores: Scores) -> Scores:
+        """The scores without the nuisance; the nuisance's own column is 0. WorkbenchError for other objectives."""
+        if set(scores.names) != set(self.names):
+            odd = set(scores.names) ^ set(self.names)
+            raise WorkbenchError(f"debias was fitted on other objectives: {listing(sorted(odd))}", remedy="Fit it again, or select them")
+        columns = [scores.index(name) for name in self.against]
+        penalty = np.atleast_2d(self.penalty)[:, [self.names.index(name) for name in scores.names]]
+        values = scores.values.astype(np.float64)
+        return Scores(values - values[..., columns] @ penalty, scores.names)
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Numeric arrays alone (the names as JSON bytes), for safetensors."""
+        words = json.dumps({"names": self.names, "against": self.against, "method": self.method}).encode()
+        arrays = {"penalty": self.penalty, "before": self.before, "residual": self.residual}
+        return {**arrays, "words": np.frombuffer(words, np.uint8).copy()}
+
+    @classmethod
+    def from_state(cls, state: dict[str, np.ndarray]) -> Debiased:
+        """The debias that `state` was taken from."""
+        words = json.loads(bytes(np.asarray(state["words"], np.uint8)))
+        penalty, before, residual = (np.asarray(state[name], np.float64) for name in ("penalty", "before", "residual"))
+        return cls(penalty, tuple(words["names"]), tuple(words["against"]), before, residual, words["method"])
+
+
+def exact_root(values: Row, nuisance: Row, *, start: float = 0.0) -> float:
+    """λ where Spearman(values − λ nuisance, nuisance) changes sign; `start` is a guess that may save steps.
+
+    The correlation never rises with λ: the bracket is widened until it holds a sign change, then narrowed to it by
+    secant steps where they help and bisection where the steps of the function mislead them. Ranks of the nuisance are
+    taken once.
+    """
+    from scipy.optimize import brentq
+
+    values, nuisance = values.astype(np.float64), nuisance.astype(np.float64)
+    if np.ptp(values) <= FLAT * np.abs(values).max():
+        return 0.0
+    fixed = unit_ranks(nuisance)
+    scale = values.std() / nuisance.std()  # a unit of λ for the search
+
+    def correlation(step: float) -> float:
+        return _correlation_left(values, nuisance, fixed, step * scale)
+
+    begin = start / scale
+    here = correlation(begin)
+    if here == 0.0:
+        return float(start)
+    direction, width = np.sign(here), 0.25 if start == 0 else 1 / 64
+    near = begin
+    for _ in range(200):
+        far = begin + direction * width
+        there = correlation(far)
+        if there * direction <= 0:
+            break
+        near, width = far, width * 2
+    else:
+        raise WorkbenchError("no penalty removes the correlation", remedy="Look for extreme values in the nuisance or the objective")
+    root = far if there == 0 else brentq(correlation, near, far, xtol=1e-14, rtol=8 * np.finfo(float).eps, maxiter=300)
+    return float(root * scale)
+
+
+def first_on_grid(values: Row, nuisance: Row) -> float:
+    """The released rule: the first λ of GRID with a correlation of 0.03 or less, however negative; else 1."""
+    fixed = unit_ranks(nuisance)
+    return next((step for step in GRID if _correlation_left(values, nuisance, fixed, step) <= GRID_LIMIT), 1.0)
+
+
+def _ranks_left(values: np.ndarray, nuisance: np.ndarray, penalty: float | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """values − nuisance · λ, and its centred ranks of length 1: zeros where only rounding is left to rank."""
+    taken = nuisance @ penalty if nuisance.ndim == 2 else nuisance * penalty
+    left = values - taken
+    flat = np.ptp(left) <= FLAT * (np.abs(values).max() + np.abs(taken).max())
+    return left, np.zeros_like(left) if flat else unit_ranks(left)
+
+
+def _correlation_left(values: np.ndarray, nuisance: np.ndarray, fixed: np.ndarray, penalty: float) -> float:
+    return float(_ranks_left(values, nuisance, penalty)[1] @ fixed)
+
+
+def _farthest(table: np.ndarray, nuisance: np.ndarray, penalty: np.ndarray) -> np.ndarray:
+    """[obj]: of the correlations left with each nuisance, the one farthest from 0."""
+    fixed = unit_ranks(nuisance)
+    rho = np.stack([fixed.T @ _ranks_left(column, nuisance, taken)[1] for column, taken in zip(table.T, penalty.T)])
+    return rho[np.arange(len(rho)), np.abs(rho).argmax(axis=1)]
+
+
+def joint_root(values: Row, nuisance: RowDim) -> Float[np.ndarray, "dim"]:
+    """λ [nuisance] that leaves no rank correlation with any of several nuisances [row nuisance], as far as 0.001.
+
+    Steps from a regression of ranks on ranks; where one would not help (heavy tails), the exact root in each nuisance
+    in turn. The best λ seen is given back.
+    """
+    fixed, spread = unit_ranks(nuisance), nuisance.std(axis=0)
+
+    def look(penalty):
+        left, ranked = _ranks_left(values, nuisance, penalty)
+        return np.abs(fixed.T @ ranked).max(), penalty, left, ranked
+
+    best = look(np.zeros(nuisance.shape[1]))
+    for _ in range(ROUNDS):
+        worst, penalty, left, ranked = best
+        if worst < SEVERAL_LIMIT / 10:
+            break
+        trial = look(penalty + np.linalg.lstsq(fixed, ranked, rcond=1e-9)[0] * left.std() / spread)
+        if trial[0] > worst / 2:
+            turn = penalty.copy()
+            for q, column in enumerate(nuisance.T):
+                turn[q] += exact_root(values - nuisance @ turn, column)
+            trial = min(trial, look(turn), key=lambda seen: seen[0])
+        if trial[0] >= worst:
+            break
+        best = trial
+    return best[1]
+
+
+def _penalties(values: np.ndarray, nuisance: np.ndarray, nonnegative: bool) -> np.ndarray:
+    """λ [nuisance] of one objective; with `nonnegative` the most negative one is set to 0 until none is left."""
+    free, penalty = np.arange(nuisance.shape[1]), np.zeros(nuisance.shape[1])
+    while len(free):
+        some = nuisance[:, free]
+        found = joint_root(values, some) if len(free) > 1 else np.array([exact_root(values, some[:, 0])])
+        if not nonnegative or (found >= 0).all():
+            penalty[free] = found
+            break
+        free = np.delete(free, found.argmin())
+    return penalty
+
+
+def _pooled(scores: Scores) -> np.ndarray:
+    """[row obj] float64: both sides of all pairs."""
+    if not len(scores):
+        raise WorkbenchError("no pairs to fit the penalty on", remedy="Give a reference with pairs in it")
+    return scores.values.reshape(-1, len(scores.names)).astype(np.float64)

@@ -1,0 +1,89 @@
+"""Baseline against candidate, as rows and sentences that the browser draws."""
+
+from __future__ import annotations
+
+import math
+
+from ..errors import WorkbenchError
+from ..evaluate.metrics import ALL
+from ..session import Session, is_partial
+
+VERDICTS = ("no detectable change", "higher", "lower")
+
+
+def waiting(session: Session) -> dict:
+    if session.baseline is None:
+        return {"lead": ["The baseline is not trained yet."], "note": "Every number on this screen is held against it."}
+    return {"lead": ["No candidate yet."], "note": "Edit the objectives, then retrain: the difference to the baseline appears here, slice by slice."}
+
+
+def comparison(session: Session) -> dict | None:
+    baseline, candidate = session.baseline, session.candidate
+    try:
+        table = session.comparison()
+    except WorkbenchError as error:
+        return {"rows": None, "lead": ["These two cannot be compared."], "note": str(error)}
+    if table is None:
+        return None
+    rows = [_row(row) for row in table.to_dict("records")]
+    whole = next((row for row in rows if row["slice"] == ALL), rows[0])
+    whole["whole"] = True
+    seeds = int(table["seeds"].iloc[0])
+    note = (
+        f"Paired difference in accuracy, dev split, {_count(whole['n'])} pairs in {whole['families']} families, {seeds} seed{'s' if seeds > 1 else ''}. "
+        + ("Intervals resample families and seeds; " if seeds >= 5 else "Intervals resample families: seed noise not estimated; ")
+        + "training-sample variance is not in them."
+    )
+    partial = [name for name, result in (("baseline", baseline), ("candidate", candidate)) if is_partial(result)]
+    if partial:
+        note = f"The {' and the '.join(partial)} was stopped early: read it as partial. " + note
+    return {"rows": rows, "lead": _lead(rows, whole), "note": note}
+
+
+def _row(row: dict) -> dict:
+    difference, low, high, p = (_number(row[key]) for key in ("difference", "low", "high", "p_holm"))
+    words, accuracies = str(row["words"]).split(";")[0], [_number(row[key]) for key in ("baseline", "candidate")]
+    numbers = "" if difference is None else _points(difference)
+    if low is not None:
+        numbers += f" [{_points(low)}, {_points(high)}]"
+    if p is not None:
+        numbers += ", p " + ("< .001" if p < 0.001 else f"{p:.3f}".removeprefix("0") if p < 1 else "1")
+    if None in accuracies:
+        accuracies, said = [None, None], "no accuracy"
+    else:
+        said = f"accuracy {100 * accuracies[0]:.1f} % before, {100 * accuracies[1]:.1f} % after"
+    return {
+        "slice": str(row["slice"]), "n": int(row["n"]), "families": int(row["families"]), "accuracy": accuracies, "difference": difference,
+        "low": low, "high": high, "words": words, "full": str(row["words"]), "tone": {"higher": "pos", "lower": "neg"}.get(words), "numbers": numbers,
+        "whole": False, "said_accuracy": said, "said_difference": f"{words}: {numbers} points" if numbers else words,
+    }
+
+
+def _count(n: int) -> str:
+    return f"{n:,}".replace(",", "\u2009")
+
+
+def _number(value) -> float | None:
+    return None if value is None or not math.isfinite(value) else float(value)
+
+
+def _points(share: float) -> str:
+    text = f"{100 * share:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
+
+
+def _lead(rows: list[dict], whole: dict) -> list[str]:
+    """A sentence in parts; every second part is bold."""
+    if whole["words"] in VERDICTS:
+        parts = ["Overall, ", whole["words"] + (f" by {_size(whole)} points" if whole["tone"] else ""), ". "]
+    else:
+        parts = ["Overall no verdict: ", whole["words"], ". "]
+    for row in rows:
+        if row is not whole and row["tone"]:
+            parts[-1] += f"{row['slice']} is "
+            parts += [row["words"], f" by {_size(row)}. "]
+    return parts
+
+
+def _size(row: dict) -> str:
+    return f"{abs(100 * row['difference']):.1f}"

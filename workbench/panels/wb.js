@@ -1,0 +1,80 @@
+// Small parts shared by the panels: elements, marks, numbers, and the line to the kernel. Joined in front of each panel's module.
+const SVG = "http://www.w3.org/2000/svg";
+const MINUS = "\u2212", THIN = "\u2009", TIMES = "\u00d7", DASH = "\u2013";
+
+function put(node, attributes, children) {
+  for (const [key, value] of Object.entries(attributes || {})) {
+    if (value === null || value === undefined || value === false) continue;
+    if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+    else node.setAttribute(key, value === true ? "" : value);
+  }
+  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
+  return node;
+}
+// Strings become text nodes: nothing that a user wrote is ever read as markup.
+const h = (tag, attributes, ...children) => put(document.createElement(tag), attributes, children);
+const s = (tag, attributes, ...children) => put(document.createElementNS(SVG, tag), attributes, children);
+const write = (node, text) => { if (node.textContent !== text) node.textContent = text; };
+
+function flag(node, name, on) { node.classList.toggle(name, Boolean(on)); }
+
+const SHAPES = {
+  instruction: "M5 .4 9.6 5 5 9.6.4 5Z", helpful: "M1 5a4 4 0 1 0 8 0a4 4 0 1 0-8 0Z", truth: "M1.2 1.2h7.6v7.6h-7.6Z",
+  safety: "M5 .8 9.6 9H.4Z", code: "M3.4.8h3.2v2.6h2.6v3.2H6.6v2.6H3.4V6.600H.8V3.400h2.600Z", form: "M.2 3.500h9.600v3H.2Z",
+  other: "M5 .6 9.400 3.900 7.700 9.100H2.300L.6 3.900Z",
+};
+const shape = (slot, label) =>
+  s("svg", { class: "wb-shape", width: 10, height: 10, viewBox: "0 0 10 10", role: "img", "aria-label": label }, s("path", { d: SHAPES[slot] }));
+
+// One sign for everything: hollow grey baseline, filled blue candidate, dashed outline not retrained.
+const mark = (kind) => s("svg", { class: "wb-mark", width: 11, height: 11, viewBox: "0 0 11 11", "aria-hidden": "true" }, dot(kind, 5.5, 5.5, 4));
+const dot = (kind, x, y, r) => s("circle", { class: `wb-${kind}`, cx: x, cy: y, r });
+const icon = (path) => s("svg", { class: "wb-icon", width: 16, height: 16, viewBox: "0 0 16 16", "aria-hidden": "true" }, s("path", { d: path }));
+const CHEVRON = "M4.500 6.500 8 10l3.500-3.500", UNDO = "M6 3.500 3 6.500l3 3M3.200 6.500h6.300a3.500 3.500 0 0 1 0 7H7";
+const REDO = "M10 3.500l3 3-3 3M12.800 6.500H6.500a3.500 3.500 0 0 0 0 7H9";
+
+const count = (n) => String(Math.round(n)).replace(/\B(?=(\d{3})+$)/g, THIN);
+const fixed = (x, digits) => x.toFixed(digits).replace("-", MINUS);
+const signed = (x, digits) => (Number(x.toFixed(digits)) === 0 ? fixed(Math.abs(x), digits) : (x > 0 ? "+" : MINUS) + Math.abs(x).toFixed(digits));
+const share = (x) => signed(x, 2).replace("0.", ".");
+const percent = (x) => fixed(100 * x, 1);
+const tidy = (x) => (Number.isInteger(10 * x) ? x.toFixed(1) : String(Math.round(1000 * x) / 1000));
+
+function clock(seconds) {
+  const whole = Math.max(0, Math.round(seconds));
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}
+function about(seconds) {
+  if (seconds < 1.5) return "about a second";
+  return seconds < 90 ? `about ${Math.round(seconds)} s` : `about ${Math.round(seconds / 60)} min`;
+}
+
+const named = (node, label) => { node.setAttribute("aria-label", label); node.setAttribute("title", label); return node; };
+
+// The line to the kernel. Messages are numbered; a state that has not seen the last of them does not move the controls.
+// Moves of a drag wait for the answer to the one before, and only the newest waits.
+const PATIENCE = 4000;
+function lineOf(model, onSilence) {
+  const view = Math.random().toString(36).slice(2);
+  let sent = 0, heard = 0, waiting = null, timer = null;
+  function watch() {
+    clearTimeout(timer);
+    timer = heard < sent ? setTimeout(() => onSilence(true), PATIENCE) : null;
+  }
+  function post(message) {
+    const idle = heard >= sent;
+    sent += 1;
+    try { model.send({ ...message, view, seq: sent }); } catch { /* no comm: the silence says so */ }
+    if (idle) watch();
+  }
+  return {
+    send(message) { waiting = null; post(message); },
+    drag(message) { if (heard < sent) waiting = message; else post(message); },
+    hear(ack) {
+      if (ack && ack[0] === view && ack[1] > heard) { heard = ack[1]; onSilence(false); watch(); }
+      if (heard >= sent && waiting) { const next = waiting; waiting = null; post(next); }
+      return heard >= sent;
+    },
+    close() { clearTimeout(timer); },
+  };
+}

@@ -1,0 +1,156 @@
+"""The What-if panel: objectives off and on, multipliers, swaps, debias; preview, retrain, and what changed."""
+
+from __future__ import annotations
+
+import html
+import threading
+import time
+from pathlib import Path
+
+import anywidget
+import traitlets
+
+from ..errors import WorkbenchError
+from ..scenario.job import Job
+from ..scenario.preview import preview
+from ..session import Session
+from .describe import FIRST_NUISANCES, describe
+from .progress import describe_job
+
+HERE = Path(__file__).parent
+SCRIPTS = ("wb.js", "run.js", "compare.js", "what_if.js")
+PULSE = 0.2  # seconds between two messages of a running job
+
+
+def _text(*names: str) -> str:
+    return "\n".join((HERE / name).read_text(encoding="utf-8") for name in names)
+
+
+class WhatIf(anywidget.AnyWidget):
+    """One view of a session. The browser draws `state`; its gestures come back as messages {"do": …, "seq": …}.
+
+    A running job is told by message {"job": …}, at most five a second; its end is a new `state`. A value: it can be
+    made, sent messages and read without a browser.
+    """
+
+    _esm = _text(*SCRIPTS)
+    _css = _text("wb.css")
+    state = traitlets.Dict().tag(sync=True)
+
+    def __init__(self, session: Session):
+        self.session = session
+        self._drawing = threading.RLock()
+        self._ack, self._trouble, self._dismissed, self._told, self._warm = ["", 0], None, None, 0.0, False
+        super().__init__()
+        session.changed.connect(self._changed)
+        session.progressed.connect(self._progressed)
+        self.on_msg(self._heard)
+        session.start(origin=self.origin)
+        self._draw()
+
+    @property
+    def origin(self) -> str:
+        """Its name among the session's views."""
+        return f"what-if {self.model_id}"
+
+    def close(self) -> None:
+        """Leave the session and the page."""
+        self.session.changed.disconnect(self._changed, missing_ok=True)
+        self.session.progressed.disconnect(self._progressed, missing_ok=True)
+        super().close()
+
+    def _repr_mimebundle_(self, **kwargs):
+        found = super()._repr_mimebundle_(**kwargs)
+        if found is None:
+            return None
+        data, metadata = found if isinstance(found, tuple) else (found, {})
+        return {**data, "text/plain": self._still(), "text/html": f"<p>{html.escape(self._still())}</p>"}, metadata
+
+    def _still(self) -> str:
+        study = self.session.study
+        return f"What-if panel on {study.name} {study.hash}. It is drawn while its kernel runs: run this cell again."
+
+    # -- what comes from the browser ---------------------------------------------------------------
+
+    def _heard(self, widget, message: dict, buffers) -> None:
+        trouble = None
+        try:
+            self._do(message)
+        except (WorkbenchError, KeyError, TypeError, ValueError) as error:
+            why = str(error) if isinstance(error, WorkbenchError) else f"The panel sent {message.get('do')!r} without a usable value."
+            trouble = {"fact": "Nothing was changed.", "why": why, "retry": False}
+        self._trouble = trouble
+        self._ack = [str(message.get("view", "")), int(message.get("seq", 0))]
+        self._draw()
+
+    def _do(self, message: dict) -> None:
+        session, do, origin = self.session, message.get("do"), self.origin
+        if do == "objective":
+            session.set_objective(message["name"], on=bool(message["on"]), origin=origin)
+        elif do == "multiplier":
+            session.set_multiplier(message["name"], message["value"], gesture=message.get("gesture"), origin=origin)
+        elif do == "swap":
+            session.set_swap(message["name"], message["column"], origin=origin)
+        elif do == "debias":
+            session.set_debias(message["value"], origin=origin)
+        elif do == "seeds":
+            session.set_seeds(int(message["value"]), origin=origin)
+        elif do == "go":
+            session.go(int(message["step"]), origin=origin)
+        elif do in ("reset", "undo", "redo", "pin", "retrain"):
+            getattr(session, do)(origin=origin)
+        elif do == "cancel":
+            if session.job is not None:
+                session.job.cancel()
+        elif do == "dismiss":
+            self._dismissed = session.job
+        elif do != "hello":
+            raise WorkbenchError(f"unknown gesture {do!r}", where="what-if panel")
+
+    # -- what goes to the browser ------------------------------------------------------------------
+
+    def _changed(self, revision: int, origin: str) -> None:
+        if origin != self.origin:  # its own gestures are drawn when they are answered
+            self._draw()
+
+    def _draw(self) -> None:
+        with self._drawing:
+            session = self.session
+            if session.baseline is not None and not self._warm:
+                self._warm = True
+                threading.Thread(target=_warm_up, args=(session,), daemon=True).start()
+            self.state = {
+                **describe(session), "job": self._job(session.job), "cost": session.cost,
+                "trouble": self._trouble or self._failure(session.job), "ack": self._ack,
+            }
+
+    def _job(self, job: Job | None) -> dict | None:
+        return describe_job(job, baseline=self.session.baseline_loss)
+
+    def _failure(self, job: Job | None) -> dict | None:
+        if job is None or job.state != "failed" or job is self._dismissed:
+            return None
+        kept = "Your edits and the last result are kept." if self.session.baseline is not None else "Your edits are kept."
+        return {"fact": f"Training stopped. {kept}", "why": job.error[:1].upper() + job.error[1:], "retry": True}
+
+    def _progressed(self, job: Job) -> None:
+        now = time.monotonic()
+        if job.state == "stopping" or now - self._told >= PULSE:
+            self._told = now
+            self.send({"job": self._job(job)})
+
+
+def _warm_up(session: Session) -> None:
+    """Solve the usual penalties before they are asked for, so that the first debias is as quick as the next."""
+    known = (*session.objectives, *session.study.columns)
+    for nuisance in FIRST_NUISANCES:
+        if nuisance in known and session.baseline is not None:
+            try:
+                preview(session.baseline, session.baseline_scenario.child(debias=nuisance), session.study)
+            except WorkbenchError:
+                return  # whoever asks for it will be told
+
+
+def what_if(session: Session) -> WhatIf:
+    """The What-if panel of a session; begins to train the baseline in a thread where it has none."""
+    return WhatIf(session)

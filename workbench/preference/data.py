@@ -1,0 +1,90 @@
+"""What training reads: which pairs are held out, resampled or come next (by family, from a seed), and on what scale."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import WorkbenchError
+
+ROWS = 8192  # rows looked at together
+
+
+def family_codes(groups, n: int) -> np.ndarray:
+    """Families as 0 … F−1, [pair]; None makes every pair its own family."""
+    if groups is None:
+        return np.arange(n)
+    groups = np.asarray(groups)
+    if groups.shape != (n,):
+        raise WorkbenchError(f"groups have shape {groups.shape} for {n} pairs", remedy="One family per pair")
+    return np.unique(groups, return_inverse=True)[1].reshape(-1)
+
+
+def hold_out(groups, n: int, fraction: float, seed: int) -> np.ndarray:
+    """Mask [pair] of whole families drawn at random: about `fraction` of them, one at least; none where there is one family."""
+    if not 0 <= fraction < 1:
+        raise WorkbenchError(f"held-out fraction {fraction}", remedy="Give a share from 0 up to 1, for example 0.2")
+    families = family_codes(groups, n)
+    count = int(families.max()) + 1 if n else 0
+    if count < 2 or fraction == 0:
+        return np.zeros(n, bool)
+    wanted = min(max(1, round(fraction * count)), count - 1)
+    chosen = np.random.default_rng([seed, 1]).permutation(count)[:wanted]
+    return np.isin(families, chosen)
+
+
+def fold_of(groups, n: int, folds: int, seed: int) -> np.ndarray:
+    """Fold of each pair [pair], 0 … folds−1; a family lies in one fold, folds have equal numbers of families."""
+    families = family_codes(groups, n)
+    count = int(families.max()) + 1 if n else 0
+    if not 2 <= folds <= count:
+        raise WorkbenchError(f"{folds} folds of {count} families", remedy="Take at least two folds and at most one per family")
+    return (np.random.default_rng([seed, 2]).permutation(count) % folds)[families]
+
+
+def bootstrap(families: np.ndarray, within: np.ndarray, seed: list[int]) -> np.ndarray:
+    """How often each pair is drawn [pair] when the families of the pairs in `within` are resampled with replacement."""
+    pool = np.unique(families[within])
+    drawn = np.random.default_rng(seed).choice(pool, size=len(pool))
+    counts = np.bincount(drawn, minlength=int(families.max()) + 1)
+    return np.where(within, counts[families], 0)
+
+
+def derived(seed: int, number: int) -> int:
+    """A seed for the number-th member of something seeded."""
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+
+
+def moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation [dim] over all leading axes, float64; a dim that hardly moves is not blown up."""
+    flat = x.reshape(-1, x.shape[-1])
+    pieces = [slice(start, start + ROWS) for start in range(0, len(flat), ROWS)]  # no float64 copy of everything
+    centre = sum(flat[piece].sum(axis=0, dtype=np.float64) for piece in pieces) / len(flat)
+    spread = np.sqrt(sum(((flat[piece] - centre) ** 2).sum(axis=0) for piece in pieces) / len(flat))
+    floor = 0.1 * np.sqrt((spread**2).mean())
+    return centre, np.maximum(spread, floor) if floor > 0 else np.ones_like(spread)
+
+
+def standardised(x: np.ndarray, centre: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """(x − centre) / spread as float32."""
+    moved = x.astype(np.float32) - centre.astype(np.float32)
+    moved /= spread.astype(np.float32)
+    return moved
+
+
+class Order:
+    """Endless seeded shuffles of some rows, cut into batches of one size.
+
+    A batch that reaches the end of a shuffle goes on into the next. Where a batch holds all rows, it is all rows.
+    """
+
+    def __init__(self, rows: np.ndarray, batch_size: int, seed: int):
+        self.rows, self.size = rows, min(batch_size, len(rows))
+        self._rng, self._ahead = np.random.default_rng([seed, 3]), rows[:0]
+
+    def next(self) -> np.ndarray:
+        if self.size == len(self.rows):
+            return self.rows
+        while len(self._ahead) < self.size:
+            self._ahead = np.concatenate([self._ahead, self._rng.permutation(self.rows)])
+        batch, self._ahead = self._ahead[: self.size], self._ahead[self.size :]
+        return batch

@@ -1,0 +1,34 @@
+"""What a fit tells while it runs, and afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a fit is: step of steps, mean loss since the last evaluation, newest held-out loss (None without one)."""
+
+    step: int
+    steps: int
+    loss: float
+    held_out: float | None
+    seconds_left: float
+    label: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """How a fit went.
+
+    history: step, loss (mean since the last entry) and held_out, lists of one length (means over heads); best_step:
+    whose state was kept (the latest, over heads); stopped: "finished", "early" or "cancelled"; head_steps and
+    head_losses: best step and its held-out loss (NaN without one), one per head.
+    """
+
+    history: dict[str, list]
+    best_step: int
+    stopped: str
+    seconds: float
+    head_steps: tuple[int, ...] = ()
+    head_losses: tuple[float, ...] = ()

@@ -1,0 +1,100 @@
+"""Preference strength: how sure an ensemble is of each comparison, never having seen it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from ..axes import Pair, PairMask, PairMember
+from ..errors import WorkbenchError
+from ..features import Features
+from .bradley_terry import Supervision
+from .data import bootstrap, derived, family_codes, fold_of
+from .fit import Fit
+from .heads import BradleyTerryHead, HeadStack, teaching
+
+
+@dataclass(frozen=True, eq=False)
+class Strength:
+    """R(chosen) − R(rejected) of each pair under an ensemble of reward heads (arXiv 2401.06080, section 2.1).
+
+    members [pair member]: each pair is scored by heads that saw no pair of its family (folds > 1), so noise cannot be
+    learnt by heart: heads that have seen a wrong label agree with it, and a threshold at zero then finds nothing.
+    mean μ̂ and population deviation std σ̂ [pair], in logits. Their size depends on features, penalty and steps: read
+    `percentile` beside them, and never carry a margin to another backbone unscaled. An ensemble shares its biases (length).
+    decay: the L2 penalty; folds: of the cross-fit (1: none).
+    """
+
+    members: PairMember
+    decay: float
+    folds: int
+    fit_report: Fit | None = field(default=None, repr=False)
+
+    @classmethod
+    def fit(cls, features: Features, *, members: int = 10, folds: int = 5, groups=None, hidden: Sequence[int] = (),
+            decay: float | None = None, resample: bool = True, supervision: Supervision | None = None, steps: int = 200,
+            batch_size: int = 512, lr: float = 2e-2, seed: int = 0, device: str = "auto", progress: Callable | None = None,
+            cancel=None, label: str = "preference strength") -> Strength:
+        """Train members × folds heads at once on features of pairs, response [pair side dim].
+
+        Members differ by seed, folds and a bootstrap of families, MLPs by data order too (seeds and orders do not tell
+        linear heads apart, one convex problem, so those share their batches). resample=False: no bootstrap, the paper's
+        ensemble: take `hidden` with it. hidden: () linear, (32,) a small MLP (lr 3e-3 suits it). decay: L2 penalty, None
+        chooses it on held-out families. groups [pair]: families; None makes every pair its own.
+        A cancelled fit keeps what it has (fit_report.stopped says so).
+        Raises WorkbenchError for fewer than two members, more folds than families, features of rows.
+        """
+        taught = teaching(features, supervision)
+        families, n = family_codes(groups, len(taught)), len(taught)
+        if members < 2:
+            raise WorkbenchError(f"{members} member", remedy="A spread needs at least two members; ten is the paper's number")
+        shared = dict(hidden=hidden, steps=steps, batch_size=batch_size, lr=lr, device=device, progress=progress, cancel=cancel)
+        if decay is None:
+            decay = BradleyTerryHead.fit(features, groups=groups, supervision=taught, refit=False, seed=seed, label=label, **shared).decay
+        seeds = [derived(seed, member) for member in range(members)]
+        fold = np.stack([fold_of(groups, n, folds, s) if folds > 1 else np.full(n, -1) for s in seeds])
+        seen = (fold[:, None, :] != np.arange(folds)[:, None]).reshape(members * folds, n)  # [head pair], folds of a member together
+        times = seen.astype(float)
+        if resample:
+            times = np.stack([bootstrap(families, mask, [seeds[head // folds], head % folds, 6]) for head, mask in enumerate(seen)])
+        stack = HeadStack.fit(
+            features.response, taught, seeds=np.repeat(seeds, folds).tolist(), orders=seeds if hidden else seeds[:1],
+            decay=[decay] * (members * folds), held_out=np.zeros(n, bool), weight=times, rows=np.flatnonzero(taught.weight > 0),
+            label=label, **shared,
+        )
+        rewards = stack(features.response)
+        margins = (rewards[..., 0] - rewards[..., 1]).reshape(members, folds, n)
+        unseen = np.take_along_axis(margins, np.maximum(fold, 0)[:, None, :], axis=1)[:, 0]
+        return cls(np.ascontiguousarray(unseen.T), float(decay), folds, stack.report)
+
+    @cached_property
+    def mean(self) -> Pair:
+        return self.members.mean(axis=1)
+
+    @cached_property
+    def std(self) -> Pair:
+        """Population standard deviation over members."""
+        return self.members.std(axis=1)
+
+    @cached_property
+    def percentile(self) -> Pair:
+        """Rank of the mean among all pairs, 0 (least sure) to 100."""
+        from scipy.stats import rankdata
+
+        return 100.0 * (rankdata(self.mean) - 0.5) / len(self.mean)
+
+    def suspects(self, fraction: float | None = None) -> PairMask:
+        """Mask [pair] of the pairs whose label looks wrong: the lowest `fraction` by mean, or all with mean < 0 for None.
+
+        For `Supervision.flip(mask)` or `Supervision.drop(~mask)`.
+        """
+        if fraction is None:
+            return self.mean < 0
+        if not 0 <= fraction <= 1:
+            raise WorkbenchError(f"fraction {fraction}", remedy="Give a share of the pairs, for example 0.1")
+        mask = np.zeros(len(self.mean), bool)
+        mask[np.argsort(self.mean, kind="stable")[: round(fraction * len(mask))]] = True
+        return mask

@@ -1,0 +1,88 @@
+"""Where results are kept: whole folders, written beside and renamed, with a hash of every byte; trusted only if it agrees."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+import warnings
+from contextlib import nullcontext
+from functools import lru_cache
+from pathlib import Path
+
+from ..bundle import lock, read_folder, write_folder
+from ..errors import WorkbenchError
+from ..features import write_atomic
+from ..study import Study
+
+PACKAGE = Path(__file__).parents[1]
+COMPUTING = ("bundle.py", "scores.py", "features.py", "study.py", "measured.py", "objectives", "preference", "scalarize", "evaluate",
+             "scenario")
+IDLE = {"scenario/history.py", "scenario/job.py"}
+
+
+@lru_cache(maxsize=1)
+def code_hash() -> str:
+    """Hash of the source of every module that computes, twelve hexadecimal digits."""
+    digest = hashlib.sha256()
+    for part in COMPUTING:
+        path = PACKAGE / part
+        for file in sorted(path.glob("*.py")) if path.is_dir() else [path]:
+            name = file.relative_to(PACKAGE).as_posix()
+            if name not in IDLE:
+                digest.update(name.encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
+
+
+def runs_folder(study: Study) -> Path:
+    """The study's own runs/, or one in the user's cache when the study has no folder, cannot be written or is installed."""
+    if study.folder is not None:
+        folder = study.folder.resolve()
+        installed = PACKAGE in folder.parents or "site-packages" in folder.parts or "dist-packages" in folder.parts
+        if not installed and os.access(folder, os.W_OK):
+            return folder / "runs"
+    return _user_cache() / study.hash / "runs"
+
+
+def _user_cache() -> Path:
+    if os.environ.get("WORKBENCH_CACHE"):
+        return Path(os.environ["WORKBENCH_CACHE"])
+    if os.environ.get("XDG_CACHE_HOME"):
+        return Path(os.environ["XDG_CACHE_HOME"]) / "workbench"
+    return Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "workbench"
+
+
+def load(folder: Path):
+    """`read_folder`, or None where there is nothing, or, with a warning, where it cannot be trusted."""
+    if not folder.exists():
+        return None
+    try:
+        with lock(folder) if os.access(folder.parent, os.W_OK) else nullcontext():
+            return read_folder(folder)
+    except (WorkbenchError, OSError) as error:
+        warnings.warn(f"cache not used: {error}", stacklevel=3)
+        return None
+
+
+def keep(folder: Path, files: dict[str, bytes], about: dict) -> bool:
+    """`write_folder`, or a warning where it cannot be written: a cache is no reason to lose a result."""
+    try:
+        write_folder(folder, files, about)
+    except OSError as error:
+        warnings.warn(f"result not kept on disk: {error}", stacklevel=3)
+        return False
+    return True
+
+
+def count_opening(study: Study, scenario_id: str) -> int:
+    """Note that the test split was opened for a scenario; how often it has been opened on this study so far."""
+    path = runs_folder(study) / "openings.json"
+    with lock(path):
+        try:
+            opened = json.loads(path.read_text(encoding="utf-8"))["openings"] if path.exists() else []
+        except (OSError, ValueError, KeyError, TypeError):
+            raise WorkbenchError("the count of openings is damaged", where=str(path), remedy="Restore it; never start again at 0") from None
+        opened.append(scenario_id)
+        write_atomic(path, json.dumps({"count": len(opened), "openings": opened}, indent=1).encode())
+    return len(opened)

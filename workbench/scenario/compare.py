@@ -1,0 +1,115 @@
+"""compare: a paired difference of two results, per slice, with the words that the numbers allow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from ..errors import WorkbenchError
+from ..evaluate.inference import DRAWS, ENOUGH, FEWEST, NO_CHANGE, NO_SEED_NOISE, SEEDS, estimate, holm, sign_flip, too_few, verdict
+from ..evaluate.metrics import ACCURACY, ALL, METRICS, slices
+from ..study import Study
+from .recipe import Scenario
+from .result import Result
+from .run import run
+
+EXPLORATORY = "exploratory: no p-value"
+COLUMNS = ("slice", "metric", "baseline", "candidate", "difference", "low", "high", "flips", "fixed", "broken", "p", "p_holm", "n",
+           "families", "seeds", "words")
+
+
+def compare(baseline: Result, candidate: Result, *, noise: pd.DataFrame | None = None, by: tuple[str, ...] = ("section",),
+            metrics: tuple[str, ...] = (ACCURACY,), exploratory: Mapping[str, np.ndarray] | None = None,
+            draws: int = DRAWS) -> pd.DataFrame:
+    """Candidate − baseline over the same pairs, one row per slice and metric.
+
+    difference with low, high: families and paired seeds resampled; p: sign-flip permutation by family; p_holm: Holm over the
+    declared slices × metrics ("All pairs": over metrics); flips: pairs whose outcome differs, fixed + broken, by the margin
+    averaged over seeds; words: "no detectable change", "higher", "lower", or what is lacking. Seeds that both have are
+    paired by number, else by position. noise (`noise_floor`): adds its interval as noise_low, noise_high. by: columns of
+    the pairs to slice by; exploratory: slices found by looking, name → mask [pair]: interval, no p.
+    Raises WorkbenchError for results of different studies, splits or pairs.
+    """
+    _same(baseline, candidate)
+    first, second, seeds = _paired(baseline, candidate)
+    each = {name: (METRICS[name](first), METRICS[name](second)) for name in metrics}
+    won = [margins.mean(axis=0) > 0 for margins in (first, second)]
+    moved = (first != second).any(axis=0)
+    families, rows = baseline.families, []
+    declared = slices(baseline.pairs, by)
+    for label, mask in {**declared, **(exploratory or {})}.items():
+        for name, (before, after) in each.items():
+            row = _row(before[:, mask], after[:, mask], families[mask], draws, tested=label in declared, same=not moved[mask].any())
+            fixed, broken = (~won[0] & won[1])[mask].sum(), (won[0] & ~won[1])[mask].sum()
+            rows.append({"slice": label, "metric": name, **row, "flips": int(fixed + broken), "fixed": int(fixed), "broken": int(broken)})
+    table = pd.DataFrame(rows)
+    table["p_holm"], enough = table["p"], table["families"] >= ENOUGH
+    for part in (table["slice"] == ALL, table["slice"] != ALL):
+        table.loc[part & enough, "p_holm"] = holm(table.loc[part & enough, "p"].to_numpy(np.float64))
+    table["seeds"] = seeds
+    table["words"] = [_words(row, seeds, row.slice in declared) for row in table.itertuples()]
+    table = table[list(COLUMNS)]
+    if noise is not None:
+        floor = noise.set_index(["slice", "metric"])[["low", "high"]].rename(columns={"low": "noise_low", "high": "noise_high"})
+        table = table.join(floor, on=["slice", "metric"])
+    return table
+
+
+def noise_floor(scenario: Scenario, study: Study, *, seeds: tuple[int, ...] | None = None, progress=None, cancel=None, cache: bool = True,
+                **options) -> pd.DataFrame:
+    """The scenario against itself with other seeds, through the same comparison: what change is mere noise.
+
+    seeds: the second, disjoint set; by default as many that the scenario does not use. `options` as for `compare`.
+    """
+    others = tuple(range(max(scenario.seeds) + 1, max(scenario.seeds) + 1 + len(scenario.seeds))) if seeds is None else tuple(seeds)
+    if set(others) & set(scenario.seeds):
+        raise WorkbenchError("the two sets of seeds overlap", where="noise floor", remedy="Choose seeds that the scenario does not use")
+    again = scenario.child(seeds=others)
+    pair = [run(each, study, progress=progress, cancel=cancel, cache=cache) for each in (scenario, again)]
+    return compare(*pair, **options)
+
+
+def _same(baseline: Result, candidate: Result) -> None:
+    for what in ("study_hash", "split"):
+        left, right = getattr(baseline, what), getattr(candidate, what)
+        if left != right:
+            raise WorkbenchError(f"results of {what.removesuffix('_hash')} {left} and {right}", where="compare", remedy="Run both on one")
+    if not np.array_equal(baseline.pairs["pair_id"], candidate.pairs["pair_id"]):
+        raise WorkbenchError("the results have different pairs", where="compare", remedy="Run both again")
+
+
+def _paired(baseline: Result, candidate: Result) -> tuple[np.ndarray, np.ndarray, int]:
+    """Margins [seed pair] of both, rows paired by seed, and how many seeds those are."""
+    common = [seed for seed in baseline.seeds if seed in candidate.seeds]
+    if common:
+        rows = [[result.seeds.index(seed) for seed in common] for result in (baseline, candidate)]
+    else:
+        rows = [list(range(min(len(baseline.seeds), len(candidate.seeds))))] * 2
+    return baseline.margins[rows[0]], candidate.margins[rows[1]], len(rows[0])
+
+
+def _row(before: np.ndarray, after: np.ndarray, families: np.ndarray, draws: int, *, tested: bool, same: bool) -> dict:
+    """Numbers of one slice; one in which every margin is the same needs no families to say so."""
+    difference = after - before
+    found = estimate(difference, families, draws=draws)
+    number = found.families >= FEWEST
+    p = sign_flip(difference, families) if tested and not too_few(found.families) else np.nan
+    value, low, high, p = (0.0, 0.0, 0.0, 1.0) if same else (found.value, found.low, found.high, p)
+    return {
+        "baseline": float(before.mean()) if number else np.nan, "candidate": float(after.mean()) if number else np.nan,
+        "difference": value, "low": low, "high": high, "p": p, "n": found.n, "families": found.families, "same": same,
+    }
+
+
+def _words(row, seeds: int, declared: bool) -> str:
+    if row.same:
+        return NO_CHANGE
+    if too_few(row.families):
+        said = too_few(row.families)
+    elif not declared:
+        said = EXPLORATORY
+    else:
+        said = verdict(row.low, row.high, row.p_holm, row.families)
+    return f"{said}; {NO_SEED_NOISE}" if seeds < SEEDS else said

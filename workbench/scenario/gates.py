@@ -1,0 +1,91 @@
+"""One way to train, read and keep every kind of scalarizer that a scenario can name."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..axes import PairObj
+from ..errors import WorkbenchError
+from ..preference.bradley_terry import Supervision
+from ..preference.heads import BradleyTerryHead, HeadStack
+from ..preference.strength import Strength
+from ..scalarize.gate import SoftmaxGate
+from ..scalarize.weights import GlobalWeights, UniformWeights
+from ..scores import Scores
+from .inputs import Inputs, Split
+from .recipe import GateSpec
+
+GATES = {"softmax": SoftmaxGate, "global": GlobalWeights, "uniform": UniformWeights}
+
+
+def train(spec: GateSpec, scores: Scores, data: Split, supervision: Supervision, *, seed: int, device: str = "auto",
+          progress=None, cancel=None, label: str = ""):
+    """Fit one scalarizer on train pairs. WorkbenchError where the study has no prompts (softmax) or features (head)."""
+    taught = {"supervision": supervision, "groups": data.families, "seed": seed}
+    loop = {"device": device, "progress": progress, "cancel": cancel, "label": label}
+    size = {"steps": spec.steps, "batch_size": spec.batch_size, "lr": spec.lr}
+    if spec.kind == "softmax":
+        _needs(data.prompt, "a softmax gate reads prompt features, and this study has none", 'Use the gate kind "global" or "uniform"')
+        return SoftmaxGate.fit(scores, data.prompt, hidden=spec.hidden, temperature=spec.temperature, start=spec.start, **size, **taught, **loop)
+    if spec.kind == "bradley-terry":
+        _needs(data.features, "a Bradley–Terry head reads features, and this study has none", 'Use the gate kind "global" or "uniform"')
+        return BradleyTerryHead.fit(data.features, hidden=spec.hidden, **size, **taught, **loop)
+    return (GlobalWeights if spec.kind == "global" else UniformWeights).fit(scores, supervision=supervision)
+
+
+def _needs(value, what: str, remedy: str) -> None:
+    if value is None:
+        raise WorkbenchError(what, where="scenario, gate", remedy=remedy)
+
+
+def weights_of(gate, data: Split) -> PairObj:
+    """Weights [pair obj] on a split; ones for a head, which has no objectives to weigh."""
+    if isinstance(gate, BradleyTerryHead):
+        return np.ones((len(data.pairs), 1))
+    prompt = np.zeros((len(data.pairs), 0), np.float32) if data.prompt is None else data.prompt
+    return np.asarray(gate.weights(prompt), np.float64)
+
+
+def supervision(labels: str, inputs: Inputs, *, device: str = "auto", progress=None, cancel=None) -> Supervision:
+    """What the labels teach: as they stand, or treated by cross-fitted preference strength μ̂ (arXiv 2401.06080, §2)."""
+    n = len(inputs.split("train").pairs)
+    if labels == "hard":
+        return Supervision.hard(n)
+    strength = strength_of(inputs, device=device, progress=progress, cancel=cancel).mean
+    made = {
+        "drop": lambda: Supervision.drop(strength >= 0), "flip": lambda: Supervision.flip(strength < 0),
+        "soft": lambda: Supervision.soft(strength), "margin": lambda: Supervision.hard(n).with_margin(strength),
+        "flip+margin": lambda: Supervision.flip(strength < 0).with_margin(strength),
+        "soft+margin": lambda: Supervision.soft(strength).with_margin(strength),
+    }
+    return made[labels]()
+
+
+def strength_of(inputs: Inputs, *, device: str = "auto", progress=None, cancel=None) -> Strength:
+    """Cross-fitted preference strength of the train pairs, made once per study."""
+    data = inputs.split("train")
+    _needs(data.features, "preference strength needs features, and this study has none", 'Use labels="hard"')
+    key = ("strength",)
+    if key not in inputs.kept:
+        found = Strength.fit(data.features, groups=data.families, device=device, progress=progress, cancel=cancel)
+        if cancel is not None and cancel.is_set():
+            return found
+        inputs.kept[key] = found
+    return inputs.kept[key]
+
+
+def state_of(gate) -> dict[str, np.ndarray]:
+    """Arrays by name, for safetensors."""
+    if not isinstance(gate, BradleyTerryHead):
+        return gate.state()
+    arrays = {f"weights.{i}": value for i, value in enumerate(gate.heads.weights)}
+    arrays |= {f"biases.{i}": value for i, value in enumerate(gate.heads.biases)}
+    return {**arrays, "centre": gate.heads.centre, "spread": gate.heads.spread, "decay": np.array([gate.decay])}
+
+
+def from_state(kind: str, state: dict[str, np.ndarray], names: tuple[str, ...]):
+    """Undo `state_of`."""
+    if kind != "bradley-terry":
+        return GATES[kind].from_state(state, names)
+    stacks = [tuple(state[f"{part}.{i}"] for i in range(len(state)) if f"{part}.{i}" in state) for part in ("weights", "biases")]
+    return BradleyTerryHead(HeadStack(*stacks, state["centre"], state["spread"], None), float(state["decay"][0]), {})

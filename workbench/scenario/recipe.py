@@ -1,0 +1,213 @@
+"""Scenario: a what-if as a value. Its id is the hash of its recipe; an edit makes a child."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from ..errors import WorkbenchError
+
+KINDS = ("softmax", "global", "uniform", "bradley-terry")
+LABELS = ("hard", "drop", "flip", "soft", "margin", "flip+margin", "soft+margin")
+WORDS = ("name", "note", "parent")  # said of a scenario, not part of its recipe
+
+
+class FrozenDict(dict):
+    """A dict that cannot be changed in place."""
+
+    def _refuse(self, *_, **__):
+        raise TypeError("a scenario is frozen: make a child with .child(...)")
+
+    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
+
+    def __reduce__(self):
+        return (FrozenDict, (dict(self),))
+
+
+def _names(value: Any) -> Any:
+    """One name or several, once each, in the order given."""
+    if isinstance(value, str):
+        return (value,)
+    return tuple(dict.fromkeys(value)) if isinstance(value, (list, tuple, set, frozenset)) else value
+
+
+def _seeds(value: tuple[int, ...]) -> tuple[int, ...]:
+    if not value or len(set(value)) != len(value) or min(value) < 0:
+        raise ValueError("seeds are one or more different whole numbers from 0")
+    return value
+
+
+def _nuisance(value: Any) -> Any:
+    """None, one name, or a tuple of several."""
+    if isinstance(value, str) or value is None:
+        return value or None
+    names = _names(value)
+    return names if not isinstance(names, tuple) or len(names) > 1 else (names[0] if names else None)
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+Multipliers = Annotated[dict[str, Annotated[float, Field(allow_inf_nan=False)]],
+                        AfterValidator(lambda value: FrozenDict({k: v for k, v in value.items() if v != 1.0}))]
+Swaps = Annotated[dict[str, str], AfterValidator(lambda value: FrozenDict({k: v for k, v in value.items() if v != k}))]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def __init__(self, **data):
+        try:
+            super().__init__(**data)
+        except ValidationError as error:
+            raise _told(error, type(self).__name__) from None
+
+
+def _told(error: ValidationError, where: str) -> WorkbenchError:
+    found = error.errors(include_url=False)
+    unknown = [".".join(map(str, entry["loc"])) for entry in found if entry["type"] == "extra_forbidden"]
+    if unknown:
+        kinds = {"Scenario": Scenario, "GateSpec": GateSpec}
+        known = ", ".join(kinds[where].model_fields) if where in kinds else ""
+        return WorkbenchError(f"unknown key {', '.join(map(repr, unknown))}", where=where, remedy=f"It knows {known}")
+    told = "; ".join(f"{'.'.join(map(str, entry['loc'])) or 'value'}: {entry['msg'].removeprefix('Value error, ')}" for entry in found)
+    return WorkbenchError(told, where=where)
+
+
+class GateSpec(_Frozen):
+    """Which scalarizer, and how it is trained. kind "bradley-terry" is a plain head without objectives."""
+
+    kind: Literal[KINDS] = "softmax"
+    hidden: tuple[Annotated[int, Field(ge=1)], ...] = (64,)
+    temperature: float = Field(1.0, gt=0, allow_inf_nan=False)
+    steps: int = Field(600, ge=1)
+    batch_size: int = Field(512, ge=1)
+    lr: float = Field(1e-3, gt=0, allow_inf_nan=False)
+    start: Literal["uniform", "global"] = "global"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_kind(cls, data: Any) -> Any:
+        """A head's own defaults: linear, as `BradleyTerryHead.fit` has them."""
+        is_head = isinstance(data, Mapping) and data.get("kind") == "bradley-terry"
+        return {"hidden": (), "steps": 400, "lr": 1e-2, **data} if is_head else data
+
+
+class Scenario(_Frozen):
+    """A frozen recipe: objectives kept, dropped, reweighted, swapped; debias; labels; gate; seeds.
+
+    keep: only these (None: all); drop: without these; multiply: name → factor on its contribution; swap: name → the
+    objective or measured column in its place; debias: nuisance (objective or measured column), or several; labels:
+    "hard", or a treatment by preference strength (arXiv 2401.06080). Unknown keys raise WorkbenchError naming them.
+    """
+
+    name: str = ""
+    keep: Annotated[tuple[str, ...] | None, BeforeValidator(lambda value: value if value is None else _names(value))] = None
+    drop: Names = ()
+    multiply: Multipliers = Field(default_factory=FrozenDict)
+    swap: Swaps = Field(default_factory=FrozenDict)
+    debias: Annotated[str | tuple[str, ...] | None, BeforeValidator(_nuisance)] = None
+    debias_method: Literal["exact", "grid"] = "exact"
+    nonnegative: bool = False
+    gate: GateSpec = Field(default_factory=GateSpec)
+    labels: Annotated[Literal[LABELS], BeforeValidator(lambda value: "hard" if value in (None, "none") else value)] = "hard"
+    seeds: Annotated[tuple[int, ...], AfterValidator(_seeds)] = (0, 1, 2, 3, 4)
+    parent: str | None = None
+    note: str = ""
+
+    def recipe(self) -> dict:
+        """What decides the outcome, in canonical form: no name, note or parent; sets in sorted order."""
+        found = self.model_dump(mode="json", exclude=set(WORDS))
+        found["keep"] = found["keep"] and sorted(found["keep"])
+        found["drop"] = sorted(found["drop"])
+        if isinstance(found["debias"], list):
+            found["debias"] = sorted(found["debias"])
+        if found["debias"] is None:
+            found.pop("debias_method"), found.pop("nonnegative")
+        return found
+
+    @property
+    def id(self) -> str:
+        """Twelve hexadecimal digits: the hash of the recipe."""
+        return hashlib.sha256(_canonical(self.recipe()).encode()).hexdigest()[:12]
+
+    def __hash__(self) -> int:
+        return hash(self.to_json())
+
+    @property
+    def nuisances(self) -> tuple[str, ...]:
+        """The debias targets as a tuple, empty for none."""
+        return _names(self.debias) if self.debias else ()
+
+    def kept(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Which of the objectives take part, in their own order. WorkbenchError for an unknown one, or for none left."""
+        for field in ("keep", "drop", "multiply", "swap"):
+            unknown = [name for name in getattr(self, field) or () if name not in names]
+            if unknown:
+                raise WorkbenchError(f"unknown objective {', '.join(map(repr, unknown))}", where=f"scenario, {field}",
+                                     remedy=f"Known: {', '.join(names)}")
+        left = tuple(name for name in names if name not in self.drop and (self.keep is None or name in self.keep))
+        if not left:
+            raise WorkbenchError("no objective is left", where="scenario", remedy="Keep at least one")
+        return left
+
+    def child(self, **edits) -> Scenario:
+        """Another scenario whose parent is this one; its name and note are its own."""
+        fields = {field: getattr(self, field) for field in type(self).model_fields if field not in WORDS}
+        if isinstance(gate := edits.get("gate"), Mapping):
+            same = gate.get("kind", self.gate.kind) == self.gate.kind
+            edits["gate"] = GateSpec(**{**(self.gate.model_dump() if same else {}), **gate})
+        return type(self)(**{**fields, "parent": self.id, **edits})
+
+    def to_json(self) -> str:
+        """Canonical JSON, name and note included."""
+        return _canonical(self.model_dump(mode="json"))
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Scenario:
+        """Read one back. WorkbenchError for text that is no JSON object, unknown keys or bad values."""
+        try:
+            data = json.loads(text)
+        except ValueError as error:
+            raise WorkbenchError(f"not JSON ({error})", where="scenario") from None
+        if not isinstance(data, dict):
+            raise WorkbenchError("not a JSON object", where="scenario", remedy='For example {"drop": ["verbosity"]}')
+        return cls(**data)
+
+    def edits_from(self, other: Scenario) -> tuple[str, ...]:
+        """The edits that lead from another scenario to this one, each in words; empty where the recipes agree."""
+        words = [f"only {', '.join(self.keep)}" if self.keep else "every objective kept"] if self.keep != other.keep else []
+        words += [f"without {name}" for name in self.drop if name not in other.drop]
+        words += [f"with {name} again" for name in other.drop if name not in self.drop]
+        for name in {**other.multiply, **self.multiply}:
+            if (factor := self.multiply.get(name, 1.0)) != other.multiply.get(name, 1.0):
+                words.append(f"{name} × {factor:g}")
+        for name in {**other.swap, **self.swap}:
+            if (column := self.swap.get(name)) != other.swap.get(name):
+                words.append(f"{column} in place of {name}" if column else f"{name} itself again")
+        words += self._debias_words(other)
+        if self.labels != other.labels:
+            words.append("labels as they stand" if self.labels == "hard" else f"labels: {self.labels} by preference strength")
+        for field in GateSpec.model_fields:
+            if (value := getattr(self.gate, field)) != getattr(other.gate, field):
+                shown = " × ".join(map(str, value)) if isinstance(value, tuple) else value
+                words.append(f"gate {field.replace('_', ' ')} {shown or 'none'}")
+        if self.seeds != other.seeds:
+            words.append(f"{len(self.seeds)} seed{'s' if len(self.seeds) > 1 else ''} ({', '.join(map(str, self.seeds))})")
+        return tuple(words)
+
+    def _debias_words(self, other: Scenario) -> list[str]:
+        words = []
+        if set(self.nuisances) != set(other.nuisances):
+            words.append(f"debiased against {' and '.join(self.nuisances)}" if self.debias else "no debias")
+        if self.debias and self.debias_method != (other.debias_method if other.debias else "exact"):
+            words.append(f"debias by the {self.debias_method} method")
+        if self.debias and self.nonnegative != (other.nonnegative if other.debias else False):
+            words.append("penalties not below 0" if self.nonnegative else "penalties of either sign")
+        return words
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,240 @@
+"""Result: what a scenario gave on a study, per seed; kept on disk and trusted only whole."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from ..axes import Obj, Pair, PairObj, SeedPair, SeedPairObj
+from ..bundle import pack, unpack
+from ..errors import WorkbenchError
+from ..evaluate.attribution import decompose, flip_certificates
+from ..evaluate.correlation import equivalence_table, verbosity_table
+from ..evaluate.metrics import accuracy, metric_table
+from ..model import RewardModel
+from ..scores import Scores
+from ..study import Study
+from . import cache
+from .gates import from_state, state_of, weights_of
+from .inputs import prepare
+from .plan import Plan
+from .recipe import Scenario
+
+HEAD = "reward"  # the one column of a Bradley–Terry head
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """A scenario on one split of a study.
+
+    names: objectives that take part; seeds: those trained; pairs: one row per pair; margins [seed pair]; penalty λ [obj]
+    ([nuisance obj] for several), in training deviations, None without debias; gates: one per seed; stopped: "finished",
+    or "cancelled" with what was trained by then; notes: what a reader must know; retrained False: a preview.
+    Made on first use: weights [seed pair obj], shares [pair obj], scores, raw, nuisance, metrics.
+    """
+
+    scenario: Scenario
+    study: Study = field(repr=False)
+    names: tuple[str, ...]
+    seeds: tuple[int, ...]
+    pairs: pd.DataFrame = field(repr=False)
+    margins: SeedPair = field(repr=False)
+    penalty: np.ndarray | None
+    multiplier: Obj = field(repr=False)
+    make: dict[str, Callable] = field(repr=False)
+    gates: tuple = field(default=(), repr=False)
+    retrained: bool = True
+    stopped: str = "finished"
+    split: str = "dev"
+    notes: tuple[str, ...] = ()
+    seconds: float = 0.0
+    openings: int = 0  # how often the test split had been opened, this time included; 0 on dev
+
+    @property
+    def study_hash(self) -> str:
+        return self.study.hash
+
+    @property
+    def families(self) -> np.ndarray:
+        """Family of each pair."""
+        return self.pairs["family"].to_numpy()
+
+    @cached_property
+    def weights(self) -> SeedPairObj:
+        """Gate weights ≥ 0; rows sum to the gate's scale, and Σ_k weight_k Δscore_k is the margin."""
+        return self.make["weights"]()
+
+    @cached_property
+    def shares(self) -> PairObj:
+        """Weights as shares, mean over seeds: rows sum to 1."""
+        return np.mean([weights / weights.sum(axis=1, keepdims=True) for weights in self.weights], axis=0)
+
+    @cached_property
+    def scores(self) -> Scores:
+        """Scaled, debiased, multiplied scores: what the weights weigh."""
+        return self.make["scores"]()
+
+    @cached_property
+    def raw(self) -> Scores:
+        """The same objectives scaled, before debias and multiplier."""
+        return self.make["raw"]()
+
+    @cached_property
+    def nuisance(self) -> Scores | None:
+        """Nuisance columns, scaled; None without debias."""
+        return self.make["nuisance"]()
+
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """slice, metric, value, low, high, n, families, seeds, words: accuracy, log loss, "the longer wins"."""
+        return self.make["metrics"]() if "metrics" in self.make else self._measured()
+
+    def _measured(self) -> pd.DataFrame:
+        return metric_table(self.margins, self.pairs, length=self.make["length"]())
+
+    @property
+    def accuracy(self) -> float:
+        """Share of pairs won, mean over seeds."""
+        return accuracy(self.margins)
+
+    @property
+    def margin(self) -> Pair:
+        """Mean margin over seeds."""
+        return self.margins.mean(axis=0)
+
+    @property
+    def null(self) -> tuple[str, ...]:
+        """Objectives that are zero after debias: the gate's mass on them is a null expert."""
+        return self.make["null"]()
+
+    def decompose(self, pair: int) -> pd.DataFrame:
+        """One pair's mean margin: objective, weight, difference, contribution (`evaluate.decompose`)."""
+        return decompose(self.weights.mean(axis=0), self.scores, pair)
+
+    def certificates(self) -> pd.DataFrame:
+        """What would flip each pair (`evaluate.flip_certificates`), from weights averaged over seeds."""
+        spread = self.margins.std(axis=0, ddof=1) if len(self.seeds) > 1 else None
+        return flip_certificates(
+            self.weights.mean(axis=0), self.scores, self.raw, self.nuisance, self.penalty, multiplier=self.multiplier, spread=spread,
+        )
+
+    def verbosity(self, **options) -> pd.DataFrame:
+        """Correlation of each objective with length before and after debias (`evaluate.verbosity_table`)."""
+        length = self.make["length"]()
+        if length is None and self.nuisance is None:
+            raise WorkbenchError("no length is known", where=self.study.name, remedy="Debias against a column, or use a study with text")
+        length = self.nuisance.values[:, :, 0] if length is None else length
+        return verbosity_table(self.raw, self.scores, length, self.families, **options)
+
+    def equivalence(self, **options) -> pd.DataFrame:
+        """Is what debias leaves below |rho| 0.10 (`evaluate.equivalence_table`)? For one nuisance; its λ is fitted again on train."""
+        plan = Plan.make(self.scenario, prepare(self.study))
+        if len(plan.nuisances) != 1 or self.names == (HEAD,):
+            raise WorkbenchError("equivalence is asked of a debias against one nuisance", where="scenario, debias")
+        seen, there = (plan.nuisance(split).values[:, :, 0] for split in (self.split, "train"))
+        return equivalence_table(plan.raw(self.split), seen, self.families, reference=plan.raw("train"), reference_nuisance=there,
+                                 reference_groups=plan.inputs.split("train").families, **options)
+
+    def tested(self) -> Result:
+        """The same gates on the test split, opened and counted in runs/openings.json. WorkbenchError for a preview."""
+        if not self.retrained or self.stopped != "finished":
+            raise WorkbenchError("only a finished, retrained result opens the test split", remedy="Retrain it first")
+        openings = cache.count_opening(self.study, self.scenario.id)
+        inputs = prepare(self.study)
+        return assemble(self.scenario, inputs, self.gates, self.seeds, split="test", seconds=self.seconds, openings=openings)
+
+    def final(self) -> pd.DataFrame:
+        """Metrics on the test split; `attrs["openings"]` says how often it has been opened on this study so far."""
+        tested = self.tested()
+        tested.metrics.attrs["openings"] = tested.openings
+        return tested.metrics
+
+    def reward_model(self, seed: int | None = None) -> RewardModel:
+        """Probes, scale, debias and one seed's gate as one model. WorkbenchError where a measured column is part of it."""
+        plan = Plan.make(self.scenario, prepare(self.study))
+        if not self.gates or self.names == (HEAD,) or plan.inputs.probes is None:
+            raise WorkbenchError("no probes and gate to make a model of", remedy="Train a gate over objectives on a study with features")
+        if plan.sources != plan.names or any(name not in plan.inputs.names for name in plan.nuisances):
+            raise WorkbenchError("a swapped or measured column cannot be folded into the model", where="scenario",
+                                 remedy="Use objectives alone, swapped for nothing, to export")
+        gate = self.gates[0 if seed is None else self.seeds.index(seed)]
+        return RewardModel(plan.inputs.probes, plan.inputs.scale, plan.debiased(self.scenario), gate, dict(self.scenario.multiply) or None)
+
+
+def assemble(scenario: Scenario, inputs, gates: tuple, seeds: tuple[int, ...], *, split: str = "dev", weights: SeedPairObj | None = None,
+             margins: SeedPair | None = None, **about) -> Result:
+    """A Result from trained gates; weights and margins are worked out unless they are given."""
+    plan, data = Plan.make(scenario, inputs), inputs.split(split)
+    make = {"raw": lambda: plan.raw(split), "scores": lambda: plan.scores(split), "nuisance": lambda: plan.nuisance(split),
+            "length": lambda: inputs.length(split), "null": lambda: plan.null}
+    names, penalty, multiplier = plan.names, plan.penalty, plan.multiplier
+    if penalty is not None and len(penalty) == 1:
+        penalty = penalty[0]
+    if scenario.gate.kind == "bradley-terry":
+        names, penalty, multiplier = (HEAD,), None, np.ones(1)
+        rewards = np.mean([gate(data.features) for gate in gates], axis=0)
+        make |= {"scores": lambda: Scores(rewards[:, :, None], names), "nuisance": lambda: None, "null": lambda: ()}
+        make["raw"] = make["scores"]
+    if margins is None:
+        weights = np.stack([weights_of(gate, data) for gate in gates])
+        if scenario.gate.kind == "bradley-terry":
+            margins = np.stack([gate.margins(data.features) for gate in gates])
+        else:
+            margins, _ = plan.margins(weights, names, split)
+    notes = _notes(plan, data) if names == plan.names else ()
+    make["weights"] = lambda: weights
+    notes += about.pop("notes", ())
+    return Result(scenario, inputs.study, names, tuple(seeds), data.pairs, margins, penalty, multiplier, make, tuple(gates), split=split,
+                  notes=notes, **about)
+
+
+def _notes(plan: Plan, data) -> tuple[str, ...]:
+    said = [f"{', '.join(plan.null)}: zero after debias, its gate mass is a null expert"] if plan.null else []
+    if plan.penalty is not None:
+        negative = [name for name, column in zip(plan.names, plan.penalty.T) if (column < 0).any()]
+        said += [f"negative penalty: debias rewards {' or '.join(plan.nuisances)} for {', '.join(negative)}"] if negative else []
+    said += [f"{data.left_out} pairs without features left out"] if data.left_out else []
+    return tuple(said)
+
+
+def folder_of(scenario: Scenario, study: Study):
+    """Where a result is kept: scenario id × study hash × hash of the computing modules."""
+    return cache.runs_folder(study) / f"{scenario.id}-{study.hash}-{cache.code_hash()}"
+
+
+def save(result: Result) -> bool:
+    """Keep a finished, retrained dev result on disk; whether it could be written."""
+    arrays = {"margins": result.margins, "weights": result.weights}
+    for number, gate in enumerate(result.gates):
+        arrays |= {f"gates.{number}.{name}": value for name, value in state_of(gate).items()}
+    table = io.BytesIO()
+    result.metrics.to_parquet(table, index=False)
+    about = {"recipe": result.scenario.recipe(), "study": result.study_hash, "code": cache.code_hash(), "seeds": list(result.seeds),
+             "names": list(result.names), "pairs": len(result.pairs), "seconds": result.seconds}
+    files = {"arrays.safetensors": pack(arrays), "metrics.parquet": table.getvalue()}
+    return cache.keep(folder_of(result.scenario, result.study), files, about)
+
+
+def load(scenario: Scenario, study: Study) -> Result | None:
+    """A kept result, or None where there is none, or (with a warning) where it is damaged."""
+    found = cache.load(folder_of(scenario, study))
+    if found is None:
+        return None
+    about, files = found
+    arrays, inputs = unpack(files["arrays.safetensors"]), prepare(study)
+    states = [{} for _ in about["seeds"]]
+    for name, value in arrays.items():
+        if name.startswith("gates."):
+            _, number, key = name.split(".", 2)
+            states[int(number)][key] = value
+    gates = tuple(from_state(scenario.gate.kind, state, tuple(about["names"])) for state in states)
+    made = {"weights": arrays["weights"], "margins": arrays["margins"], "seconds": about["seconds"]}
+    result = assemble(scenario, inputs, gates, tuple(about["seeds"]), **made)
+    metrics = pd.read_parquet(io.BytesIO(files["metrics.parquet"]))
+    result.make["metrics"] = lambda: metrics
+    return result
