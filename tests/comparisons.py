@@ -47,7 +47,7 @@ class PlantedFlips:
     flipped: np.ndarray
 
 
-def planted_flips(*, pairs: int = 800, dim: int = 24, flips: float = 0.15, curve: float = 0.3, seed: int = 0) -> PlantedFlips:
+def planted_flips(*, pairs: int = 800, dim: int = 24, flips: float = 0.15, curve: float = 0.1, seed: int = 0) -> PlantedFlips:
     """Quality is linear in the features with a bend; the better answer is chosen, then some labels are turned round."""
     rng = np.random.default_rng(seed)
     rows = rng.normal(size=(pairs, 2, dim)) * np.arange(1, dim + 1) ** -0.3

@@ -132,6 +132,13 @@ class Server:
         except (urllib.error.URLError, OSError):
             return False
 
+    def end_sessions(self) -> None:
+        """Shut every kernel down, as a restart of the machine would."""
+        with urllib.request.urlopen(f"{self.url}/api/sessions", timeout=10) as answer:
+            sessions = json.load(answer)
+        for session in sessions:
+            urllib.request.urlopen(urllib.request.Request(f"{self.url}/api/sessions/{session['id']}", method="DELETE"), timeout=20).close()
+
     def words(self) -> str:
         self.log.flush()
         self.log.seek(0)
@@ -149,7 +156,7 @@ class Server:
 @pytest.fixture(scope="session")
 def lab(desk, chromium):
     server = Server("jupyterlab", [
-        "--no-browser", "--ip=127.0.0.1", "--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=", "--ServerApp.password=",
+        "--no-browser", "--ip=127.0.0.1", "--port={port}", "--ServerApp.port_retries=0", "--IdentityProvider.token=", "--ServerApp.password=", "--ServerApp.disable_check_xsrf=True",
         "--LabApp.news_url=None", "--LabApp.expose_app_in_browser=True", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--allow-root", "--ServerApp.root_dir=.",
     ], desk, "/api")
     yield server
@@ -158,7 +165,8 @@ def lab(desk, chromium):
 
 @pytest.fixture(scope="session")
 def voila(desk, chromium):
-    server = Server("voila", ["--no-browser", "--Voila.ip=127.0.0.1", "--port={port}", "--theme=light", "panel.ipynb"], desk, "/voila/static/voila.js")
+    server = Server("voila", ["--no-browser", "--Voila.ip=127.0.0.1", "--port={port}", "--theme=light", "panel.ipynb",
+        "--VoilaConfiguration.extension_allowlist=['anywidget', '@voila-dashboards/widgets-manager8', '@jupyter-widgets/jupyterlab-manager']"], desk, "/voila/static/voila.js")
     yield server
     server.close()
 

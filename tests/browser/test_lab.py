@@ -172,13 +172,31 @@ def test_console_is_clean_and_no_host_but_this_one_was_asked(opened):
     assert opened.said == []
 
 
-def test_a_saved_notebook_reopened_in_a_new_kernel_shows_no_wreck(opened, lab, watched):
-    opened.command("docmanager:save")
-    opened.page.wait_for_function("() => !document.querySelector('.jp-mod-dirty')")
-    opened.command("notebook:restart-kernel") if False else None
+def save(watch) -> None:
+    watch.command("docmanager:save")
+    watch.page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
+
+
+def test_a_reloaded_page_finds_its_panel_again(opened, lab, watched):
+    save(opened)
     again = watched()
     page = again.open_lab(lab, "panel.ipynb")
-    page.locator(".jp-OutputArea-output").first.wait_for()
-    page.wait_for_timeout(4000)
-    print(page.locator(".jp-OutputArea").first.inner_text())
-    print(again.said)
+    page.locator(".wb-preview dl").wait_for()
+    page.get_by_role("switch", name="safety", exact=True).click()
+    page.get_by_text("not retrained").wait_for()
+    assert again.said == [] and again.strangers == []
+
+
+def test_a_saved_notebook_reopened_in_a_new_kernel_shows_no_wreck(opened, lab, watched):
+    save(opened)
+    opened.page.goto("about:blank")
+    lab.end_sessions()
+    again = watched()
+    page = again.open_lab(lab, "panel.ipynb")
+    page.locator(".wb-still").get_by_text("run this cell again").wait_for()
+    page.wait_for_function("() => !document.body.innerText.includes('Loading widget')")
+    assert "rror displaying" not in page.locator(".jp-OutputArea").first.inner_text()
+    assert [words.split("\n")[0] for words in again.said] == ["error: Error: widget model not found"]  # ipywidgets' own
+    again.command("notebook:run-all-cells")
+    page.locator(".wb-preview dl").wait_for(timeout=40_000)
+    assert not page.locator(".wb-still").is_visible()

@@ -295,10 +295,16 @@ def test_the_script_reads_no_markup_and_reaches_for_nothing():
     assert min(float(size) for size in re.findall(r"(\d+(?:\.\d+)?)px/\d+px|font-size: (\d+)px", css) for size in size if size) >= 11
 
 
-def test_a_notebook_without_a_kernel_finds_words_in_the_output(panel, session):
-    bundle = panel._repr_mimebundle_()
-    data = bundle[0] if isinstance(bundle, tuple) else bundle
-    assert "run this cell again" in data["text/plain"] and session.study.hash in data["text/html"]
+def test_a_notebook_without_a_kernel_finds_words_in_the_output(panel, session, monkeypatch):
+    import IPython.display
+
+    shown = []
+    monkeypatch.setattr(IPython.display, "display", lambda data, **options: shown.append(data))
+    monkeypatch.setattr(type(session.study), "name", property(lambda self: "<b>mine</b>"))
+    panel._ipython_display_()
+    still, live = shown
+    assert "run this cell again" in still["text/plain"] and "&lt;b&gt;mine" in still["text/html"] and "<b>mine" not in still["text/html"]
+    assert live["application/vnd.jupyter.widget-view+json"]["model_id"] == panel.model_id
 
 
 ACTS = st.one_of(

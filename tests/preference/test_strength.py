@@ -28,23 +28,22 @@ def strength(data):
 def test_finds_planted_flips(data, strength):
     assert auroc(-strength.mean, data.flipped) > 0.93
     assert data.flipped[strength.suspects(0.1)].mean() > 0.8
-    assert strength.suspects().mean() == pytest.approx(data.flipped.mean(), abs=0.06)  # so a threshold at zero finds them
+    assert strength.suspects()[data.flipped].mean() > 0.85  # below zero lie most flips, and hard pairs beside them
 
 
-def test_treatments_help(data, strength):
-    """Fewer wrong labels to learn from: flip and drop beat the labels as they stand on clean new pairs."""
-    new = planted_flips(pairs=800 + 1200).features.rows(slice(800, None))
-    clean = np.where(planted_flips(pairs=2000).flipped[800:], -1, 1)
-    old = planted_flips(pairs=2000)
-    train, families = old.features.rows(slice(0, 800)), old.families[:800]
-    found = Strength.fit(train, groups=families).suspects()
+def test_dropping_suspects_helps():
+    """A head taught without the lowest tenth is right more often on clean new pairs than one taught by all labels."""
+    made = planted_flips(pairs=2400, flips=0.25)
+    old, new = made.features.rows(slice(0, 800)), made.features.rows(slice(800, None))
+    clean, families = np.where(made.flipped[800:], -1, 1), made.families[:800]
+    found = Strength.fit(old, groups=families).suspects(0.1)
 
-    def accuracy(made):
-        head = BradleyTerryHead.fit(train, groups=families, supervision=made, steps=200)
+    def accuracy(supervision):
+        head = BradleyTerryHead.fit(old, groups=families, supervision=supervision, steps=200)
         return (head.margins(new) * clean > 0).mean()
 
-    plain = accuracy(Supervision.hard(800))
-    assert accuracy(Supervision.flip(found)) > plain - 0.005 and accuracy(Supervision.drop(~found)) > plain - 0.005
+    assert accuracy(Supervision.drop(~found)) > accuracy(Supervision.hard(800)) + 0.01
+    assert accuracy(Supervision.flip(made.flipped[:800])) > accuracy(Supervision.drop(~found))  # the truth is better still
 
 
 def test_mean_std_members(strength):

@@ -22,25 +22,25 @@ def make(study, **edits) -> Plan:
 
 def slow_scores(study, scenario: Scenario, split: str) -> np.ndarray:
     """The same, one objective and one step at a time."""
-    made = prepare(study)
+    made, fitted_on = prepare(study), "train" if split == "train" else "reference"
 
     def values(name, where):
         if name in NAMES:
             return made.split(where).scores.values[..., NAMES.index(name)]
-        return study.column_scores((name,), where).values[..., 0]
+        return study.column_scores((name,), "train" if where == "reference" else where).values[..., 0]
 
     out = []
     for name in NAMES:
         if name in scenario.drop or (scenario.keep and name not in scenario.keep):
             continue
         source = scenario.swap.get(name, name)
-        deviation = values(source, "train").std()
+        deviation = values(source, fitted_on).std()
         column = values(source, split) / deviation
         for nuisance in scenario.nuisances:
             there = scenario.swap.get(nuisance, nuisance)
-            spread = values(there, "train").std()
+            spread = values(there, fitted_on).std()
             penalty = 1.0 if there == source else exact_root(
-                (values(source, "train") / deviation).ravel(), (values(there, "train") / spread).ravel()
+                (values(source, fitted_on) / deviation).ravel(), (values(there, fitted_on) / spread).ravel()
             )
             penalty = max(penalty, 0.0) if scenario.nonnegative else penalty
             column = column - penalty * values(there, split) / spread
@@ -105,7 +105,7 @@ def test_several_nuisances(wide):
 def test_the_grid_is_read_on_ratings(wide):
     """The release's 24 points are meant for scores on [0, 1]; a measured column is put on deviations first."""
     made = prepare(wide.study)
-    raw = made.split("train").scores
+    raw = made.split("reference").scores
     verbosity = raw.column("verbosity").ravel()
     plan = make(wide.study, debias="verbosity", debias_method="grid")
     for k, name in enumerate(NAMES):
@@ -113,7 +113,7 @@ def test_the_grid_is_read_on_ratings(wide):
             expected = first_on_grid(raw.column(name).ravel(), verbosity) * made.deviation("verbosity") / made.deviation(name)
             assert plan.penalty[0, k] == pytest.approx(expected)
     measured = make(wide.study, debias=LENGTH, debias_method="grid")
-    assert measured.penalty[0, 0] == first_on_grid(made.column("helpfulness", "train").ravel(), made.column(LENGTH, "train").ravel())
+    assert measured.penalty[0, 0] == first_on_grid(made.column("helpfulness", "reference").ravel(), made.column(LENGTH, "reference").ravel())
 
 
 def test_penalties_are_solved_once(wide, monkeypatch):

@@ -20,6 +20,11 @@ from .progress import describe_job
 HERE = Path(__file__).parent
 SCRIPTS = ("wb.js", "run.js", "compare.js", "what_if.js")
 PULSE = 0.2  # seconds between two messages of a running job
+# What a saved notebook shows in a new kernel, where the page finds no model of the widget and says so in words of its own.
+STILL = """<div class="wb-still">{}</div><style>
+.jp-OutputArea-child:has(.wb-still) + .jp-OutputArea-child .jupyter-widgets:not(:has(*)) {{ display: none; }}
+.wb-still {{ height: 0; overflow: hidden; animation: wb-still 0s 3s forwards; }} @keyframes wb-still {{ to {{ height: auto; }} }}
+</style>"""
 
 
 def _text(*names: str) -> str:
@@ -59,12 +64,14 @@ class WhatIf(anywidget.AnyWidget):
         self.session.progressed.disconnect(self._progressed, missing_ok=True)
         super().close()
 
-    def _repr_mimebundle_(self, **kwargs):
-        found = super()._repr_mimebundle_(**kwargs)
-        if found is None:
-            return None
-        data, metadata = found if isinstance(found, tuple) else (found, {})
-        return {**data, "text/plain": self._still(), "text/html": f"<p>{html.escape(self._still())}</p>"}, metadata
+    def _ipython_display_(self) -> None:
+        """A line that stands where a notebook is read without its kernel, then the panel, beside which the line is hidden."""
+        from IPython.display import display
+
+        bundle = self._repr_mimebundle_()
+        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+        display({"text/html": STILL.format(html.escape(self._still())), "text/plain": self._still()}, raw=True)
+        display({**data, "text/plain": ""}, metadata=metadata, raw=True)
 
     def _still(self) -> str:
         study = self.session.study

@@ -89,7 +89,8 @@ class Strength:
     def suspects(self, fraction: float | None = None) -> PairMask:
         """Mask [pair] of the pairs whose label looks wrong: the lowest `fraction` by mean, or all with mean < 0 for None.
 
-        For `Supervision.flip(mask)` or `Supervision.drop(~mask)`.
+        For `Supervision.flip(mask)` or `Supervision.drop(~mask)`. Below zero lie hard pairs as well as wrong labels, more
+        of them the weaker the heads: with little data the lowest tenth is the safer choice, and dropping safer than flipping.
         """
         if fraction is None:
             return self.mean < 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -48,6 +48,10 @@ class Inputs:
     names: objectives; probes: fitted on all train ratings, with the offset [obj] that puts them on the ratings' scale, None
     for a study of scores; train_predictions: by response_id, from probes that never saw its family. Columns come divided
     by their deviation on train, `split(...).scores` as they are.
+
+    Train pairs are scored twice. "train", what gates learn from: out of family, by probes of the folds. "reference": by
+    the probes that score dev, test and every later pair, so deviations and penalties used there are fitted there. The
+    folds' probes are others, with another spread and another share of length; they have deviations and penalties of their own.
     """
 
     study: Study
@@ -58,7 +62,7 @@ class Inputs:
     kept: dict = field(default_factory=dict, repr=False)  # what was asked for before
 
     def split(self, name: str) -> Split:
-        """train (cross-fitted scores), dev or test."""
+        """train (out-of-family scores), reference (the same pairs by the final probes), dev or test."""
         return self._once(("split", name), lambda: _split(self, name))
 
     def has(self, column: str) -> bool:
@@ -66,24 +70,25 @@ class Inputs:
 
     def column(self, column: str, split: str) -> PairSide:
         """An objective's or a measured column's values over its training deviation."""
-        return self._once((column, split), lambda: self._values(column, split) / self.deviation(column))
+        return self._once((column, split), lambda: self._values(column, split) / self.deviation(column, split))
 
-    def deviation(self, column: str) -> float:
-        """Standard deviation over both sides of the train pairs; 1 where it is constant."""
+    def deviation(self, column: str, split: str = "reference") -> float:
+        """Standard deviation over both sides of the train pairs, scored as `split` is; 1 where it is constant."""
         def spread():
-            std = float(self._values(column, "train").std())
+            std = float(self._values(column, basis(split)).std())
             return std if std > 0 else 1.0
 
-        return self._once(("deviation", column), spread)
+        return self._once(("deviation", column, basis(split)), spread)
 
     @cached_property
     def scale(self) -> Float[np.ndarray, "obj"]:
-        """Training deviation of each objective."""
+        """Training deviation of each objective, for the final probes."""
         return np.array([self.deviation(name) for name in self.names])
 
     def table(self, split: str) -> Scores:
         """All objectives, scaled."""
-        return self._once(("table", split), lambda: self.split(split).scores.scaled(self.scale))
+        return self._once(("table", split), lambda: self.split(split).scores.scaled(
+            np.array([self.deviation(name, split) for name in self.names])))
 
     def margins(self, split: str) -> PairObj:
         """Chosen − rejected of `table`, kept because every preview reads it."""
@@ -93,21 +98,23 @@ class Inputs:
         """Words of both answers, None where the study has no text."""
         return self._values(LENGTH, split) if self.has(LENGTH) else None
 
-    def penalty(self, column: str, nuisances: tuple[str, ...], method: str, nonnegative: bool) -> Float[np.ndarray, "nuisance"]:
-        """λ of one scaled column against scaled nuisances, fitted on train; 1 against itself. Each is solved once."""
+    def penalty(self, column: str, nuisances: tuple[str, ...], method: str, nonnegative: bool,
+                split: str = "reference") -> Float[np.ndarray, "nuisance"]:
+        """λ of one scaled column against scaled nuisances, fitted on the train pairs scored as `split` is; 1 against itself."""
         if column in nuisances:
             return np.array([float(column == name) for name in nuisances])
-        return self._once(("λ", column, nuisances, method, nonnegative), lambda: self._solve(column, nuisances, method, nonnegative))
+        asked = (column, nuisances, method, nonnegative, basis(split))
+        return self._once(("λ", *asked), lambda: self._solve(*asked))
 
-    def _solve(self, column, nuisances, method, nonnegative) -> np.ndarray:
+    def _solve(self, column, nuisances, method, nonnegative, split) -> np.ndarray:
         names = (column, *nuisances)
         as_rated = method == "grid" and all(name in self.names for name in names)  # the grid is meant for scores on [0, 1]
         read = self._values if as_rated else self.column
-        scores = Scores(np.stack([read(name, "train") for name in names], axis=-1), names)
+        scores = Scores(np.stack([read(name, split) for name in names], axis=-1), names)
         found = Debiased.fit(scores, against=nuisances, method=method, nonnegative=nonnegative)
         penalty = np.atleast_2d(found.penalty)[:, 0]
         if as_rated:
-            penalty = penalty * np.array([self.deviation(name) for name in nuisances]) / self.deviation(column)
+            penalty = penalty * np.array([self.deviation(name, split) for name in nuisances]) / self.deviation(column, split)
         return penalty
 
     def _values(self, column: str, split: str) -> np.ndarray:
@@ -122,6 +129,11 @@ class Inputs:
                 if key not in self.kept:
                     self.kept[key] = make()
         return self.kept[key]
+
+
+def basis(split: str) -> str:
+    """Whose deviations and penalties a split goes by."""
+    return "train" if split == "train" else "reference"
 
 
 def prepare(study: Study, *, store: bool = True) -> Inputs:
@@ -192,6 +204,9 @@ def _fit(study: Study) -> tuple[LinearProbes, np.ndarray, np.ndarray]:
 
 
 def _split(inputs: Inputs, name: str) -> Split:
+    if name == "reference":
+        train = inputs.split("train")
+        return train if inputs.probes is None else replace(train, scores=_scored(inputs, train.features))
     study, pairs = inputs.study, inputs.study.split_pairs(name)
     if not len(pairs):
         raise WorkbenchError(f"no pairs in {name}", where=study.name, remedy="Every split needs pairs")
@@ -205,11 +220,16 @@ def _split(inputs: Inputs, name: str) -> Split:
         table = inputs.train_predictions
         scores = Scores(np.stack([table.loc[pairs[side]].to_numpy() for side in ("chosen", "rejected")], axis=1), inputs.names)
     else:
-        scores = inputs.probes(features)
-        scores = Scores(scores.values + inputs.offset, scores.names)
+        scores = _scored(inputs, features)
     values = Scores(scores.values.astype(np.float64), scores.names)
     left_out = 0 if whole is None else int((~whole).sum())
     return Split(pairs, values, None if features is None else features.prompt, features, left_out)
+
+
+def _scored(inputs: Inputs, features: Features) -> Scores:
+    """By the final probes, on the ratings' scale."""
+    scores = inputs.probes(features)
+    return Scores(scores.values.astype(np.float64) + inputs.offset, scores.names)
 
 
 def _measured(study: Study, column: str, split: str, pairs: pd.DataFrame) -> np.ndarray:

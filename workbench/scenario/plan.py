@@ -21,7 +21,7 @@ class Plan:
     """What stands in each kept objective's place, what is taken from it, and its multiplier.
 
     names, sources, multiplier [obj]; nuisances: columns; penalty [nuisance obj], in units of training deviations, None
-    without debias. A source may be another objective or a measured column; debias comes before drop.
+    without debias (train_penalty: the same for the out-of-family scores that gates learn from). A source may be another objective or a measured column; debias comes before drop.
     """
 
     inputs: Inputs
@@ -30,6 +30,7 @@ class Plan:
     multiplier: Obj
     nuisances: tuple[str, ...] = ()
     penalty: Float[np.ndarray, "nuisance obj"] | None = None
+    train_penalty: Float[np.ndarray, "nuisance obj"] | None = None
 
     @classmethod
     def make(cls, scenario: Scenario, inputs: Inputs) -> Plan:
@@ -45,13 +46,17 @@ class Plan:
         if not scenario.debias:
             return cls(inputs, names, sources, multiplier)
         nuisances = tuple(dict.fromkeys(scenario.swap.get(name, name) for name in scenario.nuisances))
-        solved = [inputs.penalty(source, nuisances, scenario.debias_method, scenario.nonnegative) for source in sources]
-        return cls(inputs, names, sources, multiplier, nuisances, np.stack(solved, axis=1))
+        how = (nuisances, scenario.debias_method, scenario.nonnegative)
+        final, train = (np.stack([inputs.penalty(source, *how, split) for source in sources], axis=1) for split in ("reference", "train"))
+        return cls(inputs, names, sources, multiplier, nuisances, final, train)
 
     @property
     def null(self) -> tuple[str, ...]:
         """Objectives that debias makes zero: the gate's mass on them is a null expert."""
         return tuple(name for name, source in zip(self.names, self.sources) if source in self.nuisances)
+
+    def _penalty(self, split: str) -> np.ndarray:
+        return self.train_penalty if split == "train" else self.penalty
 
     def raw(self, split: str) -> Scores:
         """The kept objectives before debias and multiplier, scaled."""
@@ -69,7 +74,7 @@ class Plan:
         """What the gate reads: debiased, scaled, multiplied."""
         values = self.raw(split).values
         if self.penalty is not None:
-            values = values - self.nuisance(split).values @ self.penalty
+            values = values - self.nuisance(split).values @ self._penalty(split)
             values[..., [name in self.null for name in self.names]] = 0.0
         return Scores(values * self.multiplier, self.names)
 
@@ -77,10 +82,10 @@ class Plan:
         """The same penalties over all objectives as one map r' = r @ T on scaled scores; None without debias."""
         if self.penalty is None:
             return None
-        names, table = self.inputs.names, self.inputs.table("train").values
+        names, table = self.inputs.names, self.inputs.table("reference").values
         solved = [self.inputs.penalty(name, self.nuisances, scenario.debias_method, scenario.nonnegative) for name in names]
         penalty = np.stack(solved, axis=1)
-        nuisance = np.stack([self.inputs.column(name, "train") for name in self.nuisances], axis=-1)
+        nuisance = np.stack([self.inputs.column(name, "reference") for name in self.nuisances], axis=-1)
         before, left = _farthest(table, nuisance), _farthest(table - nuisance @ penalty, nuisance)
         return Debiased(penalty[0] if len(penalty) == 1 else penalty, names, self.nuisances, before, left, scenario.debias_method)
 
@@ -88,7 +93,7 @@ class Plan:
         """Σ_k weight_k Δscore_k under weights over the objectives `over`, without making the scores.
 
         An objective of `over` that is not kept is masked and the others scaled to the same sum: that factor [seed pair]
-        comes with the margins, None where nothing is masked. One that has no weight adds nothing.
+        comes with the margins, None where nothing is masked. For dev and test, whose penalties are the final ones. One that has no weight adds nothing.
         Oracle: Σ_k of weights × `scores(split).margins`, pair by pair.
         """
         place = [over.index(name) if name in over else -1 for name in self.names]
@@ -102,7 +107,7 @@ class Plan:
         masked = len(there) < len(over)
         taken = np.zeros((len(over), len(self.nuisances) + 2 * masked))  # everything else that weights are summed with
         if self.penalty is not None:
-            taken[at, : len(self.nuisances)] = (self.penalty[:, there] * self.multiplier[there]).T
+            taken[at, : len(self.nuisances)] = (self._penalty(split)[:, there] * self.multiplier[there]).T
         if masked:
             taken[at, -2] = taken[:, -1] = 1.0
         sums = weights @ taken if taken.size else None

@@ -136,8 +136,8 @@ class Result:
         plan = Plan.make(self.scenario, prepare(self.study))
         if len(plan.nuisances) != 1 or self.names == (HEAD,):
             raise WorkbenchError("equivalence is asked of a debias against one nuisance", where="scenario, debias")
-        seen, there = (plan.nuisance(split).values[:, :, 0] for split in (self.split, "train"))
-        return equivalence_table(plan.raw(self.split), seen, self.families, reference=plan.raw("train"), reference_nuisance=there,
+        seen, there = (plan.nuisance(split).values[:, :, 0] for split in (self.split, "reference"))
+        return equivalence_table(plan.raw(self.split), seen, self.families, reference=plan.raw("reference"), reference_nuisance=there,
                                  reference_groups=plan.inputs.split("train").families, **options)
 
     def tested(self) -> Result:
