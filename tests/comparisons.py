@@ -21,20 +21,18 @@ class PlantedGate:
     families: np.ndarray
 
 
-def planted_gate(beta: float = 3.0, *, pairs: int = 1200, objectives: int = 4, dim: int = 8, noise: float = 0.3, seed: int = 0) -> PlantedGate:
+def planted_gate(beta: float = 3.0, *, pairs: int = 1200, dim: int = 8, noise: float = 0.3, seed: int = 0) -> PlantedGate:
     """Three sections with their own shares; labels drawn from σ(β · shares · margins)."""
     rng = np.random.default_rng(seed)
-    table = np.array([[0.7, 0.1, 0.1, 0.1], [0.1, 0.5, 0.3, 0.1], [0.1, 0.1, 0.1, 0.7]])
-    shares = np.zeros((3, objectives))
-    shares[:, :4] = table[:, :objectives] / table[:, :objectives].sum(axis=1, keepdims=True)
+    shares = np.array([[0.7, 0.1, 0.1, 0.1], [0.1, 0.5, 0.3, 0.1], [0.1, 0.1, 0.1, 0.7]])
     family = np.arange(pairs) // 4
     section = (family % 3).astype(int)
     prompt = 1.5 * np.eye(3, dim)[section] + noise * rng.normal(size=(pairs, dim))
-    values = rng.normal(size=(pairs, 2, objectives))
+    values = rng.normal(size=(pairs, 2, 4))
     margin = beta * np.einsum("pk,pk->p", shares[section], values[:, 0] - values[:, 1])
     turned = rng.uniform(size=pairs) > 1 / (1 + np.exp(-margin))
     values[turned] = values[turned][:, ::-1]
-    names = tuple(f"objective {k}" for k in range(objectives))
+    names = tuple(f"objective {k}" for k in range(4))
     return PlantedGate(Scores(values, names), prompt.astype(np.float32), shares[section], beta, family)
 
 

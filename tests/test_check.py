@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 from planted import planted
 
+from workbench.bundle import content_hash, sha256
 from workbench.check import check
-from workbench.features import as_float32, open_tensor, sha256, tensor_bytes
-from workbench.study import content_hash
+from workbench.features import as_float32, open_tensor, tensor_bytes
 
 
 @pytest.fixture(scope="module")

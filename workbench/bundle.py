@@ -1,8 +1,9 @@
-"""A folder of files written whole: beside, synced and renamed, with a hash of every byte, and trusted only if it agrees."""
+"""Files and folders written whole: beside, synced and renamed, with a hash of every byte, and trusted only if it agrees."""
 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -10,10 +11,58 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from .errors import WorkbenchError
 
 DESCRIBED = "index.json"
+RESTORE = "Restore it from a copy or write the study again"
+
+
+def sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def content_hash(files: dict[str, str]) -> str:
+    """Twelve hexadecimal digits over the hashes of a study's files."""
+    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write beside, sync, rename: the file is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(beside, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_parquet(path: Path, frame: pd.DataFrame) -> None:
+    """One table, whole or not at all."""
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False, compression="zstd")
+    write_atomic(path, buffer.getvalue())
+
+
+def read_parquet(path: Path, digest: str | None = None) -> pd.DataFrame:
+    """One table; WorkbenchError for what is not parquet, or whose SHA-256 is not `digest`."""
+    import pyarrow as pa
+
+    try:
+        data = path.read_bytes()
+        if digest is not None and hashlib.sha256(data).hexdigest() != digest:
+            raise WorkbenchError("hash does not match: the file was changed after the study was written", where=str(path), remedy=RESTORE)
+        return pd.read_parquet(io.BytesIO(data))
+    except WorkbenchError:
+        raise
+    except (OSError, pa.ArrowException, ValueError) as error:
+        raise WorkbenchError(f"not a readable parquet file ({type(error).__name__})", where=str(path), remedy=RESTORE) from None
 
 
 def lock(path: Path):
@@ -32,10 +81,7 @@ def write_folder(folder: Path, files: dict[str, bytes], about: dict) -> None:
         beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
         try:
             for name, data in {**files, DESCRIBED: json.dumps(described, indent=1, ensure_ascii=False).encode()}.items():
-                with open(beside / name, "wb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
+                write_atomic(beside / name, data)
             if folder.exists():
                 old = beside.with_suffix(".old.part")
                 os.rename(folder, old)

@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 
 from .axes import SPLITS
+from .bundle import RESTORE, content_hash, read_parquet, sha256
 from .errors import WorkbenchError, listing
-from .features import CHECK_ROWS, KINDS, FeatureStore, as_float32, compose, open_tensor, sha256
+from .features import CHECK_ROWS, KINDS, FeatureStore, as_float32, compose, open_tensor
 from .readers.files import wrong_text
-from .study import RESTORE, SCHEMA, Study, content_hash, read_parquet
-from .tables import COLUMNS, Tables
+from .study import SCHEMA, Study
+from .tables import Tables, score_problems
 
 NEEDED = ("prompts", "responses", "pairs", "splits")
 
@@ -77,7 +78,8 @@ def check(path: str | Path) -> Report:
     problems += _missing(folder, tables)
     if all(name in tables for name in NEEDED):
         problems += _all(_tables(Study(info, folder, dict(tables)), tables), "tables")
-    problems += _all(_columns(tables), "scores")
+    columns = {name: frame for name, frame in tables.items() if name.startswith("scores/")}
+    problems += _all(score_problems(columns, tables.get("responses")), "scores")
     features = {}
     if info.get("features"):
         problems += _all(_features(folder / "features", info, tables, features), "features")
@@ -159,37 +161,7 @@ def _tables(study: Study, tables: dict) -> Iterator[WorkbenchError]:
     whole = Tables(
         tables["prompts"], tables["responses"], tables["pairs"], tables.get("ratings"), objectives, tables["splits"],
     )
-    for name in ("prompts", "responses", "pairs"):
-        absent = set(COLUMNS[name][:2]) - set(tables[name].columns)
-        if "family" in absent and name == "prompts":
-            yield WorkbenchError("missing column 'family'", where="prompts", remedy=f"It has {listing(tables[name].columns, 12)}")
-            return
     yield from whole.problems()
-
-
-def _columns(tables: dict) -> Iterator[WorkbenchError]:
-    """Scores by response: known ids, once each, finite or absent."""
-    known = set(tables["responses"]["response_id"]) if "response_id" in tables.get("responses", ()) else None
-    for name, frame in tables.items():
-        if not name.startswith("scores/"):
-            continue
-        where = f"{name}.parquet"
-        if "response_id" not in frame.columns:
-            yield WorkbenchError("missing column 'response_id'", where=where, remedy=f"It has {listing(frame.columns, 12)}")
-            continue
-        twice = frame.loc[frame["response_id"].duplicated(), "response_id"]
-        if len(twice):
-            yield WorkbenchError(f"duplicate response_id {listing(twice)}", where=where, remedy="One row per response")
-        if known is not None and not frame["response_id"].isin(known).all():
-            stray = frame.loc[~frame["response_id"].isin(known), "response_id"]
-            yield WorkbenchError(f"{listing(stray)} are no known responses", where=where, remedy="Leave those rows out")
-        for column in frame.columns.drop("response_id"):
-            if not pd.api.types.is_numeric_dtype(frame[column]):
-                yield WorkbenchError("not numbers", where=f"{where}, column {column}", remedy="Scores are numbers or null")
-                continue
-            infinite = np.isinf(frame[column].to_numpy(np.float64, na_value=np.nan))
-            if infinite.any():
-                yield WorkbenchError(f"infinite score in rows {listing(np.flatnonzero(infinite))}", where=f"{where}, column {column}")
 
 
 def _coverage(tables: dict) -> pd.DataFrame | None:

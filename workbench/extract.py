@@ -13,8 +13,9 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from .bundle import sha256, write_atomic
 from .errors import WorkbenchError
-from .features import KINDS, as_float32, only_writer, open_tensor, sha256, write_atomic, write_index, write_shard
+from .features import KINDS, as_float32, only_writer, open_tensor, write_index, write_shard
 from .study import Study
 from .tables import Tables
 

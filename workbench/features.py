@@ -6,9 +6,7 @@ name, synced and renamed, so a partial shard is never visible; opening reads hea
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -17,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from .axes import ItemDim, ItemFeatures, RowDim
+from .bundle import RESTORE, sha256, write_atomic
 from .errors import WorkbenchError, listing
 
 DTYPES = {"F16": np.dtype("<f2"), "F32": np.dtype("<f4"), "BF16": np.dtype("<u2")}
@@ -76,25 +75,6 @@ def compose(prompt: np.ndarray, response: np.ndarray, recipe: tuple[str, ...]) -
     if unknown:
         raise WorkbenchError(f"unknown feature part {listing(unknown)}", remedy=f"Known: {', '.join(parts)}")
     return np.concatenate([parts[part]() for part in recipe], axis=-1)
-
-
-def sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write beside, sync, rename: the file is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(beside, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -185,8 +165,8 @@ class FeatureStore:
     _seen: set = field(default_factory=set, repr=False, compare=False)
 
     @classmethod
-    def open(cls, folder: Path) -> FeatureStore:
-        """Read the index and every shard's header; no data is read."""
+    def open(cls, folder: Path, counts: dict[str, int] | None = None) -> FeatureStore:
+        """Read the index and every shard's header; no data is read. counts: rows of the tables "prompts" and "responses"."""
         path = Path(folder) / "index.json"
         try:
             index = json.loads(path.read_text(encoding="utf-8"))
@@ -194,6 +174,10 @@ class FeatureStore:
             raise WorkbenchError("feature index is missing or not JSON", where=str(path), remedy="Extract the features again") from None
         store = cls(Path(folder), index)
         for kind in index["kinds"]:
+            rows = store.rows_of(kind)
+            if rows != (wanted := (counts or {}).get(f"{kind}s", rows)):
+                raise WorkbenchError(f"{rows} {kind} features for {wanted} rows of {kind}s", where=str(path),
+                                     remedy="Features follow the rows of the table: extract again")
             for shard in index["kinds"][kind]["shards"]:
                 store._open(kind, shard)
         return store
@@ -221,6 +205,8 @@ class FeatureStore:
     def _checked(self, kind: str, shard: dict) -> np.ndarray:
         tensor = self._open(kind, shard)
         if shard["file"] not in self._seen:
+            if sha256(self.folder / shard["file"]) != shard["sha256"]:
+                raise WorkbenchError("hash does not match: the shard was changed after it was written", where=shard["file"], remedy=RESTORE)
             for start in range(0, len(tensor), CHECK_ROWS):
                 finite = np.isfinite(as_float32(tensor[start : start + CHECK_ROWS])).all(axis=1)
                 if not finite.all():
@@ -254,9 +240,12 @@ class FeatureStore:
 
 def write_shard(folder: Path, kind: str, number: int, rows: np.ndarray, dtype: str = "F16") -> dict:
     """Write one shard [row dim], never over another; returns its index entry."""
-    if not np.isfinite(rows).all():
-        bad = np.flatnonzero(~np.isfinite(rows).all(axis=1))
-        raise WorkbenchError(f"NaN or infinite {kind} feature in rows {listing(bad)} of shard {number}", remedy="Nothing was written")
+    with np.errstate(over="ignore"):
+        stored = as_float32(_to_stored(np.asarray(rows), dtype))
+    for values, what, remedy in ((rows, "NaN or infinite", ""), (stored, f"too large for {dtype}:", '; choose dtype="F32"')):
+        bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
+        if len(bad):
+            raise WorkbenchError(f"{what} {kind} feature in rows {listing(bad)} of shard {number}", remedy=f"Nothing was written{remedy}")
     path = Path(folder) / f"{kind}-{number:05d}.safetensors"
     if path.exists():
         raise WorkbenchError("shard exists already", where=str(path), remedy="Shards are never overwritten: use another folder")

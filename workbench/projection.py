@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 
 import numpy as np
 import pandas as pd
 
+from .bundle import read_parquet, write_atomic, write_parquet
 from .errors import WorkbenchError
-from .features import write_atomic
 from .study import Study
 
 
@@ -33,21 +32,20 @@ def project(study: Study, *, of: str = "prompts", seed: int = 0, neighbours: int
     place = fitted.fit_transform(rows).astype(np.float32)
     table = pd.DataFrame({"prompt_id": ids.to_numpy(), "x": place[:, 0], "y": place[:, 1]})
     folder = study.folder / "projections"
-    folder.mkdir(exist_ok=True)
-    beside = folder / f".{of}.{os.getpid()}.part"
-    table.to_parquet(beside, index=False)
-    os.replace(beside, folder / f"{of}.parquet")
+    path = folder / f"{of}.parquet"
+    path.with_suffix(".json").unlink(missing_ok=True)  # no map until both are whole
+    write_parquet(path, table)
     settings = {"method": "UMAP", "metric": "cosine", "neighbours": neighbours, "min_dist": min_dist, "seed": seed, "study": study.hash}
-    write_atomic(folder / f"{of}.json", json.dumps(settings, indent=1).encode())
+    write_atomic(path.with_suffix(".json"), json.dumps(settings, indent=1).encode())
     return table
 
 
 def stored_map(study: Study, *, of: str = "prompts") -> pd.DataFrame:
     """The stored map: prompt_id, x, y; WorkbenchError when none was made or it belongs to other data."""
     path = study.folder / "projections" / f"{of}.parquet" if study.folder else None
-    if path is None or not path.is_file():
+    if path is None or not path.is_file() or not path.with_suffix(".json").is_file():
         raise WorkbenchError(f"no stored map of {of}", where=study.name, remedy="Make one: `workbench.projection.project(study)`")
     settings = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     if settings["study"] != study.hash:
         raise WorkbenchError(f"the stored map of {of} belongs to study {settings['study']}", where=str(path), remedy="Make it again")
-    return pd.read_parquet(path)
+    return read_parquet(path)

@@ -12,6 +12,7 @@ from psygnal import Signal
 
 from .errors import WorkbenchError
 from .scenario.compare import compare
+from .scenario.edits import multiplied, on, recipe_key, seeds_of, swapped, switched
 from .scenario.history import History
 from .scenario.job import Job
 from .scenario.preview import preview
@@ -19,8 +20,6 @@ from .scenario.recipe import Scenario
 from .scenario.result import Result
 from .scenario.run import run
 from .study import Study
-
-MOST = 1_000.0
 
 
 @dataclass(frozen=True)
@@ -139,36 +138,19 @@ class Session:
     def set_objective(self, name: str, *, on: bool, origin: str = "") -> Session:
         """Switch an objective off or on again. The last one stays on."""
         self._known(name)
-        draft = self.draft
-        drop = [other for other in draft.drop if other != name]
-        keep = draft.keep
-        if on and keep is not None and name not in keep:
-            keep = (*keep, name)
-        if not on and (keep is None or name in keep):
-            drop.append(name)
-        if not any(other not in drop and (keep is None or other in keep) for other in self.objectives):
-            raise WorkbenchError(f"{name!r} is the last objective that is on", remedy="Switch another one on first")
-        return self._edit(origin, drop=self._ordered(drop), keep=keep)
+        return self._edit(origin, **switched(self.draft, name, on, self.objectives))
 
     def set_multiplier(self, name: str, value: float, *, origin: str = "", gesture: str | None = None) -> Session:
         """Scale an objective's contribution; 1 takes the edit back. One drag names one `gesture`: one step of history."""
         self._known(name)
-        value = float(value)
-        if not 0 <= value <= MOST:
-            raise WorkbenchError(f"multiplier {value:g} for {name!r}", remedy=f"Give a number from 0 to {MOST:g}")
-        multiply = {k: v for k, v in self.draft.multiply.items() if k != name}
-        if value != 1.0:
-            multiply[name] = value
-        return self._edit(origin, gesture=gesture, multiply=multiply)
+        return self._edit(origin, gesture=gesture, **multiplied(self.draft, name, value))
 
     def set_swap(self, name: str, column: str | None, *, origin: str = "") -> Session:
         """Put another objective or a measured column in an objective's place; None takes the edit back."""
         self._known(name)
-        swap = {k: v for k, v in self.draft.swap.items() if k != name}
-        if column is not None and column != name:
+        if column is not None:
             self._known_column(column)
-            swap[name] = column
-        return self._edit(origin, swap=swap)
+        return self._edit(origin, **swapped(self.draft, name, column))
 
     def set_debias(self, nuisance: str | Iterable[str] | None, *, origin: str = "") -> Session:
         """Take what depends on the nuisance (an objective or measured column, or several) out of the objectives."""
@@ -180,7 +162,7 @@ class Session:
 
     def set_seeds(self, seeds: int | Iterable[int], *, origin: str = "") -> Session:
         """How many gates are trained, or which seeds."""
-        return self._edit(origin, seeds=_seeds(seeds))
+        return self._edit(origin, seeds=seeds_of(seeds))
 
     def reset(self, *, origin: str = "") -> Session:
         """Back to the baseline's recipe, with the seeds chosen; undo brings the edits back."""
@@ -225,7 +207,7 @@ class Session:
         if self.job is not None and self.job.running:
             raise WorkbenchError("a job is running", remedy="Wait for it, or cancel it")
         if seeds is not None:
-            self.history = self.history.edit(self.draft.child(seeds=_seeds(seeds)))
+            self.history = self.history.edit(self.draft.child(seeds=seeds_of(seeds)))
         return self._launch(self.draft, origin)
 
     def _launch(self, scenario: Scenario, origin: str) -> Job:
@@ -291,28 +273,7 @@ class Session:
             known = ", ".join((*self.objectives, *self.study.columns))
             raise WorkbenchError(f"unknown column {name!r}", where=self.study.name, remedy=f"Known: {known}")
 
-    def _ordered(self, names: Iterable[str]) -> tuple[str, ...]:
-        chosen = set(names)
-        return tuple(name for name in self.objectives if name in chosen)
-
-
-def on(scenario: Scenario, name: str) -> bool:
-    """Whether an objective takes part in a scenario."""
-    return name not in scenario.drop and (scenario.keep is None or name in scenario.keep)
-
 
 def is_partial(result: Result) -> bool:
     """Whether the run was cancelled: some of its seeds are missing or were stopped early."""
     return result.stopped == "cancelled"
-
-
-def recipe_key(scenario: Scenario) -> str:
-    """The scenario's id whatever its seeds: the same edits are the same line of the history."""
-    return scenario.model_copy(update={"seeds": (0,)}).id
-
-
-def _seeds(seeds: int | Iterable[int]) -> tuple[int, ...]:
-    chosen = tuple(range(seeds)) if isinstance(seeds, int) else tuple(int(seed) for seed in seeds)
-    if not chosen or len(set(chosen)) != len(chosen) or min(chosen) < 0:
-        raise WorkbenchError(f"seeds {seeds!r}", remedy="Give a count of one or more, or different seeds of 0 or more")
-    return chosen

@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 
 from .axes import SPLITS
+from .bundle import RESTORE, content_hash, read_parquet, sha256, write_atomic, write_parquet
 from .errors import WorkbenchError, listing
-from .features import Features, FeatureStore, compose, only_writer, sha256, write_atomic
+from .features import Features, FeatureStore, compose, only_writer
 from .measured import measure
 from .scores import Scores
-from .tables import Objective, Tables, split_families
+from .tables import Objective, Tables, score_problems, split_families
 
-RESTORE = "Restore it from a copy or write the study again"
 SCHEMA = 1
 TABLES = ("prompts", "responses", "ratings", "pairs", "splits")
 
@@ -47,12 +47,15 @@ class Study:
         try:
             info = json.loads(path.read_text(encoding="utf-8"))
             schema = int(info["schema"])
+            same = schema > SCHEMA or content_hash(info["files"]) == info["hash"]
         except (ValueError, KeyError, TypeError):
             raise WorkbenchError("not a study description", where=str(path), remedy=RESTORE) from None
         if schema > SCHEMA:
             raise WorkbenchError(
                 f"study schema {schema}, this version reads up to {SCHEMA}", where=str(path), remedy="Update the workbench",
             )
+        if not same:
+            raise WorkbenchError("the study's hash does not match its list of files", where=str(path), remedy=RESTORE)
         study = cls(info, folder)
         for name in info["files"]:
             if not (folder / name).is_file():
@@ -90,8 +93,9 @@ class Study:
         planted study; info: licence and the like. Refuses a folder that already holds a study.
         """
         folder, tables = Path(folder), tables.validated()
+        columns = _columns_of(tables, scores or {})
         with only_writer(folder):
-            cls._write(tables, folder, name or folder.name, features, dict(scores or {}), truth, info)
+            cls._write(tables, folder, name or folder.name, features, columns, truth, info)
         return cls.load(folder)
 
     @staticmethod
@@ -101,14 +105,13 @@ class Study:
         if tables.ratings is not None:
             frames["ratings"] = tables.ratings
         frames |= truth or {}
+        counts = {label: len(frame) for label, frame in frames.items()}
+        if features is not None:
+            FeatureStore.open(folder / "features", counts)
         for label, frame in frames.items():
-            _write_parquet(folder / f"{label}.parquet", frame)
-        if "text" in tables.responses.columns and tables.responses["text"].notna().all():
-            measured = measure(tables.responses["text"])
-            measured.insert(0, "response_id", tables.responses["response_id"].to_numpy())
-            columns["measured"] = measured
+            write_parquet(folder / f"{label}.parquet", frame)
         for label, frame in columns.items():
-            _write_parquet(folder / "scores" / f"{label}.parquet", frame)
+            write_parquet(folder / "scores" / f"{label}.parquet", frame)
         written = [*(f"{label}.parquet" for label in frames), *(f"scores/{label}.parquet" for label in columns)]
         if features is not None:
             written += [f"features/{path.name}" for path in sorted((folder / "features").iterdir())]
@@ -116,7 +119,7 @@ class Study:
         described = {
             "schema": SCHEMA, "name": name, "hash": content_hash(files),
             "objectives": [vars(objective) for objective in tables.objectives],
-            "features": features, "counts": {label: len(frame) for label, frame in frames.items()},
+            "features": features, "counts": counts,
             "files": files, **tables.notes, **info,
         }
         write_atomic(folder / "study.json", json.dumps(described, indent=1, ensure_ascii=False).encode())
@@ -143,16 +146,24 @@ class Study:
 
     @cached_property
     def store(self) -> FeatureStore | None:
-        described = self.info.get("features")
-        return FeatureStore.open(self.folder / "features") if described and self.folder else None
+        if not (self.info.get("features") and self.folder):
+            return None
+        store, index = FeatureStore.open(self.folder / "features", self.info.get("counts")), self.folder / "features" / "index.json"
+        if sha256(index) != self.info["files"].get("features/index.json"):
+            raise WorkbenchError("hash does not match: it was changed after the study was written", where=str(index), remedy=RESTORE)
+        return store
 
     def table(self, name: str) -> pd.DataFrame:
         """One stored table as it is."""
         if name not in self.tables:
             if self.folder is None or f"{name}.parquet" not in self.info["files"]:
                 raise WorkbenchError(f"this study has no {name}", where=self.name)
-            self.tables[name] = read_parquet(self.folder / f"{name}.parquet")
+            self.tables[name] = self._read(f"{name}.parquet")
         return self.tables[name].copy()
+
+    def _read(self, name: str) -> pd.DataFrame:
+        """One file, its bytes held against the hash it was written with."""
+        return read_parquet(self.folder / name, self.info["files"][name])
 
     @property
     def prompts(self) -> pd.DataFrame:
@@ -194,7 +205,7 @@ class Study:
         frames = [self.tables["scores"]] if "scores" in self.tables else []
         for path in self.info["files"]:
             if path.startswith("scores/"):
-                frames.append(read_parquet(self.folder / path))
+                frames.append(self._read(path))
         for frame in frames:
             responses = responses.merge(frame, on="response_id", how="left", validate="one_to_one")
         return responses.set_index("response_id")
@@ -274,26 +285,14 @@ def _known_split(split: str) -> None:
         raise WorkbenchError(f"unknown split {split!r}", remedy=f"Splits are {listing(SPLITS)}")
 
 
-def content_hash(files: dict[str, str]) -> str:
-    """Twelve hexadecimal digits over the hashes of a study's files."""
-    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def _write_parquet(path: Path, frame: pd.DataFrame) -> None:
-    import io
-
-    buffer = io.BytesIO()
-    frame.to_parquet(buffer, index=False, compression="zstd")
-    write_atomic(path, buffer.getvalue())
-
-
-def read_parquet(path: Path) -> pd.DataFrame:
-    """One table; WorkbenchError for what is not parquet."""
-    import pyarrow as pa
-
-    try:
-        return pd.read_parquet(path)
-    except (OSError, pa.ArrowException, ValueError) as error:
-        raise WorkbenchError(
-            f"not a readable parquet file ({type(error).__name__})", where=str(path), remedy=RESTORE,
-        ) from None
+def _columns_of(tables: Tables, scores: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Frames of numbers by response: those given, checked, and what is measured on the text."""
+    columns = dict(scores)
+    if "text" in tables.responses.columns and tables.responses["text"].notna().all():
+        if "measured" in columns:
+            raise WorkbenchError("scores named 'measured'", where="scores", remedy="What is measured on the text has that name: rename")
+        columns["measured"] = measure(tables.responses["text"])
+        columns["measured"].insert(0, "response_id", tables.responses["response_id"].to_numpy())
+    for problem in score_problems({f"scores/{label}": frame for label, frame in columns.items()}, tables.responses):
+        raise problem
+    return columns

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -181,6 +181,32 @@ def _range(ratings: pd.DataFrame, objective: Objective) -> Iterator[WorkbenchErr
         )
 
 
+def score_problems(frames: Mapping[str, pd.DataFrame], responses: pd.DataFrame | None) -> Iterator[WorkbenchError]:
+    """Scores by response, "scores/<name>" → frame: known ids once each, numbers finite or absent, no column in two frames."""
+    known = set(responses["response_id"]) if responses is not None and "response_id" in responses.columns else None
+    home: dict[str, str] = {}
+    for name, frame in frames.items():
+        where = f"{name}.parquet"
+        if "response_id" not in frame.columns:
+            yield WorkbenchError("missing column 'response_id'", where=where, remedy=f"It has {listing(frame.columns, 12)}")
+            continue
+        twice = frame.loc[frame["response_id"].duplicated(), "response_id"]
+        if len(twice):
+            yield WorkbenchError(f"duplicate response_id {listing(twice)}", where=where, remedy="One row per response")
+        if known is not None and not frame["response_id"].isin(known).all():
+            stray = frame.loc[~frame["response_id"].isin(known), "response_id"]
+            yield WorkbenchError(f"{listing(stray)} are no known responses", where=where, remedy="Leave those rows out")
+        for column in frame.columns.drop("response_id"):
+            if home.setdefault(column, where) != where:
+                yield WorkbenchError(f"column {column!r} is in {home[column]} too", where=where, remedy="Rename one of them")
+            if not pd.api.types.is_numeric_dtype(frame[column]):
+                yield WorkbenchError("not numbers", where=f"{where}, column {column}", remedy="Scores are numbers or null")
+                continue
+            infinite = np.isinf(frame[column].to_numpy(np.float64, na_value=np.nan))
+            if infinite.any():
+                yield WorkbenchError(f"infinite score in rows {listing(np.flatnonzero(infinite))}", where=f"{where}, column {column}")
+
+
 def split_problems(splits: pd.DataFrame, families) -> Iterator[WorkbenchError]:
     """A family in two splits, in none, or in a split that does not exist."""
     for column in _NEEDED["splits"]:
@@ -203,7 +229,7 @@ def split_families(prompts: pd.DataFrame, shares=SHARES, seed: int = 0) -> pd.Da
     """One manifest, family → split, 60/20/20 within each domain, decided by a hash of the family's name."""
     families = prompts.drop_duplicates("family")
     domain = families["domain"].fillna("") if "domain" in families.columns else pd.Series("", index=families.index)
-    table = pd.DataFrame({"family": families["family"].astype(str).to_numpy(), "domain": domain.to_numpy()})
+    table = pd.DataFrame({"family": families["family"].to_numpy(), "domain": domain.to_numpy()})  # of its own type, to merge by
     table["key"] = [hashlib.sha256(f"{seed}:{name}".encode()).hexdigest() for name in table["family"]]
     table = table.sort_values(["domain", "key"], ignore_index=True)
     place = (table.groupby("domain").cumcount() + 0.5) / table.groupby("domain")["key"].transform("size")

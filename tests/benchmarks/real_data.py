@@ -83,7 +83,7 @@ def table(study, split: str, seeds: tuple[int, ...]) -> tuple[pd.DataFrame, pd.D
     for name, scenario in recipes(seeds).items():
         start = time.monotonic()
         found = wb.run(scenario, study)
-        results[name] = found if split == "dev" else found.final()
+        results[name] = found if split == "dev" else found.tested()
         print(f"{name}: {time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
         trained = scenario.gate.kind != "uniform"
         rows += [row(name, label, results[name].margins, pairs, mask, trained) for label, mask in declared.items()]

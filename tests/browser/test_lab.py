@@ -55,12 +55,18 @@ def test_a_switch_changes_the_accuracy_and_back(page):
 
 def test_the_multiplier_by_number_by_key_and_by_drag(page):
     start = accuracy(page)
-    number = page.get_by_label("safety: multiplier as a number")
+    number = page.get_by_label("safety: multiplier, number")
     number.fill("0")
     number.press("Enter")
     at_zero = changed(page, start)
     slider = page.get_by_label("safety: multiplier", exact=True)
     assert slider.input_value() == "0"
+    number.press("ArrowUp")
+    number.press("ArrowUp")
+    page.get_by_text("×0.2").wait_for()
+    number.fill("0")
+    number.press("Enter")
+    page.get_by_text("×0", exact=True).wait_for()
     slider.focus()
     for _ in range(3):
         slider.press("ArrowRight")
@@ -122,12 +128,15 @@ def test_cancel_works_and_the_kernel_answers(page):
 
 
 def test_targets_text_names_and_focus(page):
-    small = page.evaluate("""(least) => [...document.querySelectorAll('.wb button, .wb select, .wb input')].filter((node) => node.offsetParent)
+    small = page.evaluate("""(least) => [...document.querySelectorAll('.wb button, .wb select, .wb input')]
+        .filter((node) => node.offsetParent)
         .map((node) => [node, (node.closest('.wb-pick') || node).getBoundingClientRect()])
         .filter(([, box]) => box.height < least || box.width < least).map(([node]) => node.outerHTML.slice(0, 120))""", SMALLEST_TARGET)
     assert small == []
-    tiny = page.evaluate("""(least) => [...document.querySelectorAll('.wb *')].filter((node) => node.textContent.trim() && !node.children.length)
-        .filter((node) => parseFloat(getComputedStyle(node).fontSize) < least).map((node) => node.outerHTML.slice(0, 120))""", SMALLEST_TEXT)
+    tiny = page.evaluate("""(least) => [...document.querySelectorAll('.wb *')]
+        .filter((node) => node.textContent.trim() && !node.children.length)
+        .filter((node) => parseFloat(getComputedStyle(node).fontSize) < least)
+        .map((node) => node.outerHTML.slice(0, 120))""", SMALLEST_TEXT)
     assert tiny == []
     nameless = page.evaluate("""() => [...document.querySelectorAll('.wb button, .wb select, .wb input, .wb svg[role=img]')]
         .filter((node) => !node.getAttribute('aria-label') && !node.textContent.trim()).map((node) => node.outerHTML.slice(0, 120))""")
@@ -139,7 +148,8 @@ def test_targets_text_names_and_focus(page):
 
 
 OVERFLOW = """() => { const wb = document.querySelector('.wb'), edge = wb.getBoundingClientRect().right + 1;
-  return [...wb.querySelectorAll('*')].filter((node) => node.getBoundingClientRect().right > edge && !node.closest('.wb-scroll, .wb-objectives'))
+  return [...wb.querySelectorAll('*')]
+    .filter((node) => node.getBoundingClientRect().right > edge && !node.closest('.wb-scroll, .wb-objectives'))
     .map((node) => node.outerHTML.slice(0, 100)); }"""
 
 

@@ -138,7 +138,8 @@ def test_an_objective_that_is_off_has_no_share(send):
 
 
 @pytest.mark.parametrize("message", [
-    {"do": "objective", "name": "charm", "on": False}, {"do": "multiplier", "name": "safety", "value": "x"}, {"do": "multiplier", "name": "safety"},
+    {"do": "objective", "name": "charm", "on": False}, {"do": "multiplier", "name": "safety", "value": "x"},
+    {"do": "multiplier", "name": "safety"},
     {"do": "swap", "name": "safety", "column": "charm"}, {"do": "seeds", "value": 0}, {"do": "undo"}, {"do": "pin"}, {"do": "fly"},
 ])
 def test_a_message_that_makes_no_sense_changes_nothing_and_is_told(send, session, message):
@@ -239,7 +240,8 @@ def test_without_a_baseline_it_trains_one_and_shows_so(planted_study, monkeypatc
     go = threading.Event()
     monkeypatch.setattr(session_module, "run", lambda *args, **options: go.wait(20) and run(*args, **options))
     panel = panels.what_if(Session(planted_study.study, SMALL))
-    state = panel.state
+    assert panel.state["job"] is None and panel.state["preview"] is None  # it begins when a page says hello
+    state = Browser(panel)("hello")
     assert state["preview"] is None and state["job"]["running"] and state["waiting"]["lead"] == ["The baseline is not trained yet."]
     assert [row["before"] for row in state["objectives"]] == [None] * 4 and state["action"] == "Train baseline"
     go.set()
@@ -254,7 +256,9 @@ def test_without_a_baseline_it_trains_one_and_shows_so(planted_study, monkeypatc
 def test_an_edit_in_words(planted_study):
     draft = Scenario(drop=("verbosity",), multiply={"safety": 1.5}, swap={"helpfulness": "n_words"}, debias="verbosity")
     said = [(edit["verb"], edit["name"], edit["rest"]) for edit in edit_list(planted_study.study, draft, Scenario())]
-    assert said == [("remove", "verbosity", "from 3 objectives"), ("swap", "helpfulness", "→ n_words"), ("off", "verbosity", ""), ("×1.5", "safety", "")]
+    assert said == [
+        ("remove", "verbosity", "from 3 objectives"), ("swap", "helpfulness", "→ n_words"), ("off", "verbosity", ""), ("×1.5", "safety", ""),
+    ]
     assert in_words(planted_study.study, draft) == "verbosity removed, helpfulness → n_words, no verbosity, safety ×1.5"
     assert in_words(planted_study.study, Scenario(), draft).startswith("keep verbosity")
 
@@ -286,7 +290,8 @@ def test_a_job_between_its_steps():
 
 def test_the_script_reads_no_markup_and_reaches_for_nothing():
     text = "\n".join(path.read_text(encoding="utf-8") for path in FILES)
-    for forbidden in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "import(", "fetch(", "XMLHttpRequest"):
+    markup, reach = ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write"), ("import(", "fetch(", "XMLHttpRequest", "WebSocket")
+    for forbidden in (*markup, *reach, "eval(", "new Function"):
         assert forbidden not in text
     assert set(re.findall(r"https?://[^\"'\s]+", text)) == {"http://www.w3.org/2000/svg"}
     assert text.count("export default") == 1 and "import " not in re.sub(r"//.*", "", text)
@@ -308,7 +313,7 @@ def test_a_notebook_without_a_kernel_finds_words_in_the_output(panel, session, m
 
 
 ACTS = st.one_of(
-    st.fixed_dictionaries({"do": st.just("objective"), "name": st.sampled_from(["safety", "verbosity", "helpfulness"]), "on": st.booleans()}),
+    st.fixed_dictionaries({"do": st.just("objective"), "name": st.sampled_from(["safety", "verbosity", "correctness"]), "on": st.booleans()}),
     st.fixed_dictionaries({"do": st.just("multiplier"), "name": st.just("correctness"), "value": st.sampled_from([0, 0.5, 1, 2, -1, None])}),
     st.fixed_dictionaries({"do": st.just("swap"), "name": st.just("safety"), "column": st.sampled_from([None, "repetition", "no such"])}),
     st.fixed_dictionaries({"do": st.just("debias"), "value": st.sampled_from([None, "verbosity", "n_words"])}),

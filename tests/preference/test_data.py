@@ -88,6 +88,13 @@ def test_moments_are_those_of_all_rows():
     assert (moments(np.ones((4, 3)))[1] == 1).all()
 
 
+def test_one_scale_for_all_dims_but_the_loud():
+    x = np.random.default_rng(0).normal(size=(2000, 50)) * np.r_[40.0, 0.1, np.ones(48)]
+    spread = moments(x, each=False)[1]
+    common = np.sqrt((x.std(axis=0) ** 2).mean())
+    assert spread[1:] == pytest.approx(common) and spread[0] == pytest.approx(x[:, 0].std() / 4)
+
+
 @pytest.mark.parametrize("call", [
     lambda: family_codes(FAMILIES, 5), lambda: hold_out(None, 5, 1.0, 0), lambda: fold_of(None, 5, 1, 0), lambda: fold_of(None, 5, 6, 0),
 ])

@@ -9,9 +9,9 @@ import time
 import numpy as np
 import pytest
 import torch
+from comparisons import planted_flips
 from torch import nn
 
-from comparisons import planted_flips
 from workbench.errors import WorkbenchError
 from workbench.preference.bradley_terry import Supervision, loss
 from workbench.preference.data import Order, hold_out
@@ -130,11 +130,29 @@ def test_cancel_keeps_the_best_state_within_a_second(data):
     assert report.history["step"] == [10, 20]
 
 
+def test_cancel_is_heard_within_a_step(data, monkeypatch):
+    """One step of three seconds, cut in pieces: cancelled between two of them, and the half-made update is thrown away."""
+    monkeypatch.setattr("workbench.preference.loop.PIECE", 1.0)
+
+    class Piecewise(Linear):
+        def forward(self, differences):
+            time.sleep(0.3)
+            return super().forward(differences)
+
+    module, cancel = Piecewise(12), threading.Event()
+    timer, begun = threading.Timer(0.4, cancel.set), time.monotonic()
+    timer.start()
+    report = fit(module, [data[0]], Supervision.hard(300), steps=3, batch_size=300, lr=1e-2, cancel=cancel)
+    assert report.stopped == "cancelled" and time.monotonic() - begun < 1.4
+    assert report.best_step == 0 and not module.weight.detach().any()
+
+
 def test_cancel_before_the_start(data):
     differences, families = data
     cancel, module = threading.Event(), Linear(12)
     cancel.set()
-    report = fit(module, [differences], Supervision.hard(300), steps=50, batch_size=32, lr=1e-2, held_out=0.3, groups=families, cancel=cancel)
+    report = fit(module, [differences], Supervision.hard(300), steps=50, batch_size=32, lr=1e-2, held_out=0.3, groups=families,
+                 cancel=cancel)
     assert report.stopped == "cancelled" and report.best_step == 0 and not module.weight.detach().any()
 
 
@@ -178,7 +196,8 @@ def test_heads_side_by_side_are_heads_one_by_one(data):
         report = fit(many, [tensor], Supervision.hard(n), weight=weight, held_out=held, seed=orders, **given)
         for h in range(4):
             one = Heads(12, hidden, seeds[h : h + 1], 1, decay[h : h + 1])
-            single = fit(one, [tensor], Supervision.hard(n), weight=weight[h : h + 1], held_out=held[h : h + 1], seed=orders[h // 2], **given)
+            single = fit(one, [tensor], Supervision.hard(n), weight=weight[h : h + 1], held_out=held[h : h + 1], seed=orders[h // 2],
+                         **given)
             assert report.head_steps[h] == single.best_step
             for a, b in zip(many.parameters(), one.parameters()):
                 assert a[h].detach().numpy() == pytest.approx(b[0].detach().numpy(), abs=1e-5)

@@ -6,9 +6,9 @@ import threading
 
 import numpy as np
 import pytest
+from comparisons import planted_flips
 from sklearn.linear_model import LogisticRegression
 
-from comparisons import planted_flips
 from workbench.errors import WorkbenchError
 from workbench.features import Features
 from workbench.preference.bradley_terry import Supervision

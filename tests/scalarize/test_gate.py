@@ -11,14 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-
 from comparisons import planted_gate
+
 from workbench.errors import WorkbenchError
 from workbench.preference.bradley_terry import Supervision, fit_scale
 from workbench.preference.fit import fit
 from workbench.scalarize.base import Gate, Scalarizer
 from workbench.scalarize.gate import SoftmaxGate, _prompt
 from workbench.scalarize.network import GateNetwork
+from workbench.scalarize.weights import GlobalWeights
 from workbench.scores import Scores
 
 SMALL = dict(hidden=(32, 32), steps=400, batch_size=512, lr=2e-3)
@@ -261,6 +262,19 @@ def test_a_gate_that_has_not_moved_is_the_uniform_fit(data):
     found = SoftmaxGate.fit(data.scores, data.prompt, held_out=0.0, cancel=cancel, **SMALL)
     assert found.logit_scale == pytest.approx(fit_scale(data.scores.margins.mean(axis=1)), rel=1e-6)
     assert found.shares(data.prompt) == pytest.approx(0.25, abs=0.02)
+
+
+def test_start_from_the_best_single_set(data):
+    """Untrained, the gate from start="global" is the global weights for every prompt; trained, it finds the sections all the same."""
+    cancel, best = threading.Event(), GlobalWeights.fit(data.scores)
+    cancel.set()
+    begun = SoftmaxGate.fit(data.scores, data.prompt, start="global", held_out=0.0, cancel=cancel, **SMALL)
+    assert begun.logit_scale == pytest.approx(best.logit_scale, rel=1e-5)
+    assert begun.shares(data.prompt) == pytest.approx(best.shares(data.prompt), abs=0.01)
+    found = SoftmaxGate.fit(data.scores, data.prompt, start="global", groups=data.families, **SMALL)
+    assert np.abs(found.shares(data.prompt) - data.shares).sum(axis=1).mean() < 0.2
+    with pytest.raises(WorkbenchError, match="unknown start 'middle'"):
+        SoftmaxGate.fit(data.scores, data.prompt, start="middle")
 
 
 def test_supervision_is_used(data):

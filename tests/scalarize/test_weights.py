@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from comparisons import planted_gate
+
 from workbench.errors import WorkbenchError
 from workbench.preference.bradley_terry import Supervision
 from workbench.scalarize.base import Gate

@@ -27,7 +27,9 @@ def job_of(work, heard=None) -> Job:
 
 def test_curves_keep_each_evaluation_once_by_label():
     def work(*, progress, cancel):
-        for report in (step(1, None), step(2, 0.7), step(3, 0.7), step(4, 0.6), step(2, 0.9, "seed 2 of 2"), step(3, float("nan"), "seed 2 of 2")):
+        for report in (step(1, None), step(2, 0.7), step(3, 0.7), step(4, 0.6)):
+            progress(report)
+        for report in (step(2, 0.9, "seed 2 of 2"), step(3, float("nan"), "seed 2 of 2")):
             progress(report)
         return whole()
 
@@ -69,7 +71,8 @@ def test_a_cancel_that_came_too_late_leaves_a_whole_result():
 
 
 @pytest.mark.parametrize(("error", "said"), [
-    (WorkbenchError("no features", remedy="extract them"), "no features. extract them"), (ZeroDivisionError("by zero"), "ZeroDivisionError: by zero"),
+    (WorkbenchError("no features", remedy="extract them"), "no features. extract them"),
+    (ZeroDivisionError("by zero"), "ZeroDivisionError: by zero"),
 ])
 def test_an_error_in_the_thread_is_told(error, said):
     def work(*, progress, cancel):

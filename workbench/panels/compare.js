@@ -4,16 +4,16 @@ const FOREST = { width: 240, pad: 10, accuracy: 124, height: 40 };
 function comparison(line) {
   const lead = h("p", { class: "wb-lead" }), note = h("p", { class: "wb-quiet" }), body = h("tbody", {});
   const pin = h("button", { class: "wb-button", onclick: () => line.send({ do: "pin" }) }, "Pin as baseline");
-  const accuracyAxis = h("span", {}), differenceAxis = h("span", {});
+  const accuracyAxis = h("span", {}), differenceAxis = h("span", {}), column = (...words) => h("th", { scope: "col" }, words);
   const table = h("table", { class: "wb-table wb-forest" },
-    h("colgroup", {}, [0, 112, FOREST.accuracy + 16, FOREST.width + 16, 216].map((w) => h("col", w ? { style: `width:${w}px` } : {}))),
-    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Slice"), h("th", { scope: "col", class: "wb-right" }, "Pairs / families"),
-      h("th", { scope: "col" }, "Accuracy, %", accuracyAxis), h("th", { scope: "col" }, "Candidate \u2212 baseline, points", differenceAxis),
-      h("th", { scope: "col" }, "Reads as"))), body);
+    columns([0, 112, FOREST.accuracy + 16, FOREST.width + 16, 216]),
+    h("thead", {}, h("tr", {}, column("Slice"), h("th", { scope: "col", class: "wb-right" }, "Pairs / families"),
+      column("Accuracy, %", accuracyAxis), column("Candidate \u2212 baseline, points", differenceAxis), column("Reads as"))), body);
   const key = h("div", { class: "wb-key" }, mark("base"), "baseline", mark("cand"), "candidate",
-    s("svg", { class: "wb-mark", width: 26, height: 11, "aria-hidden": "true" }, s("path", { class: "wb-interval", d: "M1 5.5H25" }), s("circle", { class: "wb-nil", cx: 13, cy: 5.5, r: 3.5 })),
-    "95 % interval, families and seeds");
-  const full = h("div", {}, h("div", { class: "wb-scroll", tabindex: "0", role: "group", "aria-label": "Baseline against candidate, by slice" }, table), key);
+    s("svg", { class: "wb-mark", width: 26, height: 11, "aria-hidden": "true" }, s("path", { class: "wb-interval", d: "M1 5.5H25" }),
+      s("circle", { class: "wb-nil", cx: 13, cy: 5.5, r: 3.5 })), "95 % interval, families and seeds");
+  const scroll = h("div", { class: "wb-scroll", tabindex: 0, role: "group", "aria-label": "Baseline against candidate, by slice" }, table);
+  const full = h("div", {}, scroll, key);
   const node = h("section", { class: "wb-compare", "aria-label": "Baseline against candidate" },
     h("div", { class: "wb-lead-row" }, h("div", {}, lead, note), h("span", { class: "wb-space" }), pin), full);
   let last = "";
@@ -59,20 +59,23 @@ function axisPicture(width, scale, word) {
 }
 
 function forestRow(row, scale) {
-  const middle = FOREST.height / 2, grid = (axis) => axis.ticks.map((t) => s("path", { class: "wb-grid", d: `M${axis.at(t)} 0V${FOREST.height}` }));
-  const picture = (width, said, ...parts) => s("svg", { width, height: FOREST.height, role: "img", "aria-label": said }, parts);
+  const { height } = FOREST, middle = height / 2;
+  const grid = (axis) => axis.ticks.map((t) => s("path", { class: "wb-grid", d: `M${axis.at(t)} 0V${height}` }));
+  const picture = (width, said, ...parts) => s("svg", { width, height, role: "img", "aria-label": said }, parts);
   const { accuracy, difference: d } = scale, pair = [];
   if (row.accuracy[0] !== null) {
     const [a, b] = row.accuracy.map((value) => accuracy.at(100 * value));
     pair.push(s("path", { class: "wb-link", d: `M${a} ${middle}H${b}` }), dot("base", a, middle, 4), dot("cand", b, middle, 4));
   }
-  const tone = row.tone || "nil", forest = [s("path", { class: "wb-zero", d: `M${d.at(0)} 0V${FOREST.height}` })];
-  if (row.low !== null) forest.push(s("path", { class: `wb-interval wb-tone-${tone}`, d: `M${d.at(100 * row.low)} ${middle}H${d.at(100 * row.high)}` }));
-  if (row.difference !== null) forest.push(s("circle", { class: `wb-point wb-tone-${tone}`, cx: d.at(100 * row.difference), cy: middle, r: 4 }));
+  const tone = row.tone || "nil", x = (share) => d.at(100 * share);
+  const forest = [s("path", { class: "wb-zero", d: `M${x(0)} 0V${height}` })];
+  if (row.low !== null) forest.push(s("path", { class: `wb-interval wb-tone-${tone}`, d: `M${x(row.low)} ${middle}H${x(row.high)}` }));
+  if (row.difference !== null) forest.push(s("circle", { class: `wb-point wb-tone-${tone}`, cx: x(row.difference), cy: middle, r: 4 }));
   const sign = { pos: "\u25b2 ", neg: "\u25bc " }[tone] || "";
   return h("tr", { class: row.whole ? "wb-whole" : null }, h("th", { scope: "row" }, row.slice),
     h("td", { class: "wb-right wb-quiet" }, `${count(row.n)} / ${count(row.families)}`),
     h("td", {}, picture(FOREST.accuracy, row.said_accuracy, grid(accuracy), pair)),
     h("td", {}, picture(FOREST.width, row.said_difference, grid(d), forest)),
-    h("td", { class: "wb-reads" }, h("span", { class: `wb-verdict wb-tone-${tone}`, title: row.full }, sign + row.words), h("span", { class: "wb-numbers" }, row.numbers)));
+    h("td", { class: "wb-reads" }, h("span", { class: `wb-verdict wb-tone-${tone}`, title: row.full }, sign + row.words),
+      h("span", { class: "wb-numbers" }, row.numbers)));
 }

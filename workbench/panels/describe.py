@@ -12,9 +12,10 @@ from ..errors import WorkbenchError
 from ..evaluate.attribution import decisive_shares
 from ..evaluate.metrics import accuracy
 from ..objectives.ranks import spearman
+from ..scenario.edits import on, recipe_key
 from ..scenario.recipe import Scenario
 from ..scenario.result import Result
-from ..session import Session, is_partial, on, recipe_key
+from ..session import Session, is_partial
 from ..study import Study
 from .versus import comparison, waiting
 from .words import edit_list, in_words, trained_words

@@ -48,7 +48,8 @@ def _text(job: Job) -> str:
 
 def _about(job: Job, finished: list[str], live: str | None, asked: int) -> str:
     if not job.running:
-        return "" if not finished else f"{len(finished)} of {asked} seeds" if job.state == "cancelled" else f"{len(finished)} trained"
+        trained = f"{len(finished)} seed{'s' if len(finished) > 1 else ''} trained"
+        return "" if not finished else f"{len(finished)} of {asked} seeds" if job.state == "cancelled" else trained
     queued = asked - len(finished) - (live is not None)
     parts = [f"{len(finished)} done"] if finished else []
     parts += [f"{_short(live)} running"] if live else []

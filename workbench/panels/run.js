@@ -11,7 +11,8 @@ function aside(line) {
   const node = h("section", { class: "wb-aside", "aria-label": "This edit" },
     h("div", { class: "wb-bar wb-a-head" }, h("h3", {}, "This edit"), h("span", { class: "wb-space" }), reset),
     h("div", { class: "wb-a-edit" }, trouble, edits, preview,
-      h("div", { class: "wb-act" }, retrain, h("label", { class: "wb-pick" }, seeds, icon(CHEVRON)), h("span", { class: "wb-space" }), cost)),
+      h("div", { class: "wb-act" }, retrain, h("label", { class: "wb-pick" }, seeds, icon(CHEVRON)),
+        h("span", { class: "wb-space" }), cost)),
     running.node);
   let busy = false, reason = "";
   function buttons() {
@@ -53,7 +54,7 @@ function drawPreview(box, state) {
   flag(box, "wb-solid", p && p.retrained);
   if (!p || p.error) {
     box.replaceChildren(h("div", { class: "wb-preview-head" }, h("h3", {}, "Preview")),
-      h("p", {}, p ? h("b", {}, "No preview of this edit. ") : h("b", {}, "No baseline yet. "), p ? p.error : "Numbers appear when it is trained."));
+      h("p", {}, h("b", {}, p ? "No preview of this edit. " : "No baseline yet. "), p ? p.error : "Numbers appear when it is trained."));
     return;
   }
   const kind = p.retrained ? "cand" : "ghost", number = (text) => h("b", { class: p.retrained ? null : "wb-dashed" }, text);
@@ -84,8 +85,10 @@ function drawTrouble(box, trouble, line) {
 function jobView(line) {
   const title = h("h3", {}, "Held-out loss"), about = h("span", { class: "wb-quiet" }), picture = h("div", { class: "wb-loss" });
   const bar = h("i", {}), text = h("span", {}), state = h("span", { class: "wb-said", role: "status" });
-  const progress = h("span", { class: "wb-progress", role: "progressbar", "aria-label": "Training", "aria-valuemin": 0, "aria-valuemax": 100 }, bar);
-  const cancel = h("button", { class: "wb-link-button", onclick: () => { cancel.disabled = true; line.send({ do: "cancel" }); } }, "Cancel");
+  const range = { role: "progressbar", "aria-label": "Training", "aria-valuemin": 0, "aria-valuemax": 100 };
+  const progress = h("span", { class: "wb-progress", ...range }, bar);
+  const stop = () => { cancel.disabled = true; line.send({ do: "cancel" }); };
+  const cancel = h("button", { class: "wb-link-button", onclick: stop }, "Cancel");
   const foot = h("div", { class: "wb-foot" }, progress, text, h("span", { class: "wb-space" }), cancel);
   const node = h("div", { class: "wb-a-job" }, h("div", { class: "wb-loss-head" }, title, about), picture, foot, state);
   function draw(job) {
@@ -123,8 +126,9 @@ function lossPicture(job) {
   }
   ends.sort((a, b) => a.y - b.y);
   ends.forEach((end, i) => { if (i) end.y = Math.max(end.y, ends[i - 1].y + 13); });
-  parts.push(ends.map((end) => s("text", { class: end.live ? "wb-tick wb-strong" : "wb-tick", x: width - right + 6, y: end.y + 4 }, end.text)));
-  parts.push([0, 0.5, 1].map((f) => s("text", { class: "wb-tick wb-mid", x: x(f * steps), y: height - 6 }, count(f * steps) + (f === 1 ? " steps" : ""))));
+  const written = (kind, at, y, text) => s("text", { class: `wb-tick ${kind}`, x: at, y }, text);
+  parts.push(ends.map((end) => written(end.live ? "wb-strong" : "", width - right + 6, end.y + 4, end.text)));
+  parts.push([0, 0.5, 1].map((f) => written("wb-mid", x(f * steps), height - 6, count(f * steps) + (f === 1 ? " steps" : ""))));
   const said = `Held-out loss over ${count(steps)} steps. ${job.about}`;
   return s("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": said }, parts);
 }

@@ -14,7 +14,8 @@ VERDICTS = ("no detectable change", "higher", "lower")
 def waiting(session: Session) -> dict:
     if session.baseline is None:
         return {"lead": ["The baseline is not trained yet."], "note": "Every number on this screen is held against it."}
-    return {"lead": ["No candidate yet."], "note": "Edit the objectives, then retrain: the difference to the baseline appears here, slice by slice."}
+    note = "Edit the objectives, then retrain: the difference to the baseline appears here, slice by slice."
+    return {"lead": ["No candidate yet."], "note": note}
 
 
 def comparison(session: Session) -> dict | None:
@@ -30,7 +31,8 @@ def comparison(session: Session) -> dict | None:
     whole["whole"] = True
     seeds = int(table["seeds"].iloc[0])
     note = (
-        f"Paired difference in accuracy, dev split, {_count(whole['n'])} pairs in {whole['families']} families, {seeds} seed{'s' if seeds > 1 else ''}. "
+        f"Paired difference in accuracy, dev split, {_count(whole['n'])} pairs in {whole['families']} families, "
+        f"{seeds} seed{'s' if seeds > 1 else ''}. "
         + ("Intervals resample families and seeds; " if seeds >= 5 else "Intervals resample families: seed noise not estimated; ")
         + "training-sample variance is not in them."
     )
@@ -53,9 +55,10 @@ def _row(row: dict) -> dict:
     else:
         said = f"accuracy {100 * accuracies[0]:.1f} % before, {100 * accuracies[1]:.1f} % after"
     return {
-        "slice": str(row["slice"]), "n": int(row["n"]), "families": int(row["families"]), "accuracy": accuracies, "difference": difference,
-        "low": low, "high": high, "words": words, "full": str(row["words"]), "tone": {"higher": "pos", "lower": "neg"}.get(words), "numbers": numbers,
-        "whole": False, "said_accuracy": said, "said_difference": f"{words}: {numbers} points" if numbers else words,
+        "slice": str(row["slice"]), "n": int(row["n"]), "families": int(row["families"]), "whole": False, "accuracy": accuracies,
+        "difference": difference, "low": low, "high": high, "numbers": numbers, "words": words, "full": str(row["words"]),
+        "tone": {"higher": "pos", "lower": "neg"}.get(words), "said_accuracy": said,
+        "said_difference": f"{words}: {numbers} points" if numbers else words,
     }
 
 

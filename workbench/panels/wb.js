@@ -23,32 +23,31 @@ const SHAPES = {
   safety: "M5 .8 9.6 9H.4Z", code: "M3.4.8h3.2v2.6h2.6v3.2H6.6v2.6H3.4V6.600H.8V3.400h2.600Z", form: "M.2 3.500h9.600v3H.2Z",
   other: "M5 .6 9.400 3.900 7.700 9.100H2.300L.6 3.900Z",
 };
-const shape = (slot, label) =>
-  s("svg", { class: "wb-shape", width: 10, height: 10, viewBox: "0 0 10 10", role: "img", "aria-label": label }, s("path", { d: SHAPES[slot] }));
+const glyph = (kind, size, ...parts) =>
+  s("svg", { class: kind, width: size, height: size, viewBox: `0 0 ${size} ${size}`, "aria-hidden": "true" }, parts);
+const shape = (slot) => glyph("wb-shape", 10, s("path", { d: SHAPES[slot] }));
 
 // One sign for everything: hollow grey baseline, filled blue candidate, dashed outline not retrained.
-const mark = (kind) => s("svg", { class: "wb-mark", width: 11, height: 11, viewBox: "0 0 11 11", "aria-hidden": "true" }, dot(kind, 5.5, 5.5, 4));
+const mark = (kind) => glyph("wb-mark", 11, dot(kind, 5.5, 5.5, 4));
 const dot = (kind, x, y, r) => s("circle", { class: `wb-${kind}`, cx: x, cy: y, r });
-const icon = (path) => s("svg", { class: "wb-icon", width: 16, height: 16, viewBox: "0 0 16 16", "aria-hidden": "true" }, s("path", { d: path }));
+const icon = (path) => glyph("wb-icon", 16, s("path", { d: path }));
 const CHEVRON = "M4.500 6.500 8 10l3.500-3.500", UNDO = "M6 3.500 3 6.500l3 3M3.200 6.500h6.300a3.500 3.500 0 0 1 0 7H7";
 const REDO = "M10 3.500l3 3-3 3M12.800 6.500H6.500a3.500 3.500 0 0 0 0 7H9";
 
 const count = (n) => String(Math.round(n)).replace(/\B(?=(\d{3})+$)/g, THIN);
 const fixed = (x, digits) => x.toFixed(digits).replace("-", MINUS);
-const signed = (x, digits) => (Number(x.toFixed(digits)) === 0 ? fixed(Math.abs(x), digits) : (x > 0 ? "+" : MINUS) + Math.abs(x).toFixed(digits));
+const signed = (x, digits) => (Number(x.toFixed(digits)) === 0 ? "" : x > 0 ? "+" : MINUS) + Math.abs(x).toFixed(digits);
 const share = (x) => signed(x, 2).replace("0.", ".");
 const percent = (x) => fixed(100 * x, 1);
 const tidy = (x) => (Number.isInteger(10 * x) ? x.toFixed(1) : String(Math.round(1000 * x) / 1000));
 
-function clock(seconds) {
-  const whole = Math.max(0, Math.round(seconds));
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
-}
 function about(seconds) {
   if (seconds < 1.5) return "about a second";
   return seconds < 90 ? `about ${Math.round(seconds)} s` : `about ${Math.round(seconds / 60)} min`;
 }
 
+// Widths of a table's columns in pixels; 0 takes what is left.
+const columns = (widths) => h("colgroup", {}, widths.map((width) => h("col", width ? { style: `width:${width}px` } : {})));
 const named = (node, label) => { node.setAttribute("aria-label", label); node.setAttribute("title", label); return node; };
 
 // The line to the kernel. Messages are numbered; a state that has not seen the last of them does not move the controls.

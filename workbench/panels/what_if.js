@@ -8,7 +8,7 @@ function render({ model, el }) {
     h("b", {}, "The kernel does not answer. "), "What is drawn is its last state. It is busy, or it is gone: then run this cell again.");
   const line = lineOf(model, (silent) => { flag(silence, "wb-hide", !silent); flag(root, "wb-cold", silent); });
   const head = header(line), list = objectives(line), side = aside(line), below = comparison(line);
-  root.append(silence, head.node, h("div", { class: "wb-two" }, list.node, side.node), below.node);
+  root.append(silence, head.node, h("div", { class: "wb-two" }, list.node, side.node, below.node));
   // Keys pressed here are the panel's: the notebook would move or cut a cell.
   root.addEventListener("keydown", (event) => { if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation(); });
   el.append(root);
@@ -83,14 +83,14 @@ function objectives(line) {
   const sum = h("span", { class: "wb-quiet" }), debias = select("Debias target", "Debias target: what to take out of the objectives");
   debias.box.addEventListener("change", () => line.send({ do: "debias", value: debias.box.value || null }));
   const ends = [h("i", {}), h("i", {}, "0"), h("i", {})], subject = h("span", {});
-  const body = h("tbody", {});
+  const body = h("tbody", {}), column = (about, ...words) => h("th", { scope: "col", ...about }, words);
   const node = h("section", { class: "wb-objectives", "aria-label": "Objectives" },
     h("div", { class: "wb-bar" }, h("h3", {}, "Objectives"), sum, h("span", { class: "wb-space" }), debias.node),
     h("table", { class: "wb-table" },
-      h("colgroup", {}, [104, 44, 0, 116, 66, 0, 150, 82].map((w) => h("col", w ? { style: `width:${w}px` } : {}))),
-      h("thead", {}, h("tr", {}, h("th", { class: "wb-c-group" }), h("th", {}), h("th", { scope: "col" }, "Objective"), h("th", { scope: "col", colspan: 2 }, "Multiplier"),
-        h("th", { scope: "col" }, "Swap for"), h("th", { scope: "col", class: "wb-axis" }, subject, h("span", {}, ends)),
-        h("th", { scope: "col", class: "wb-right" }, "Decides %"))), body));
+      columns([104, 44, 0, 116, 66, 0, 150, 82]),
+      h("thead", {}, h("tr", {}, h("th", {}), h("th", {}), column({}, "Objective"), column({ colspan: 2 }, "Multiplier"),
+        column({}, "Swap for"), column({ class: "wb-axis" }, subject, h("span", {}, ends)),
+        column({ class: "wb-right" }, "Decides %"))), body));
   let rows = [], names = "";
   function draw(state, settled) {
     const key = JSON.stringify([state.objectives.map((o) => [o.name, o.group]), state.swaps]);
@@ -121,26 +121,37 @@ function objectiveRow(objective, state, line) {
     line.send({ do: "objective", name, on });
   } }, h("i", {}));
   const show = (value) => { slider.style.setProperty("--at", `${Math.min(100, 50 * value)}%`); };
-  const slider = h("input", { type: "range", min: 0, max: 2, step: 0.05, "aria-label": `${name}: multiplier`, class: "wb-slider" });
-  const number = h("input", { type: "number", min: 0, max: 1000, step: 0.1, "aria-label": `${name}: multiplier as a number`, class: "wb-number" });
+  const input = (type, label, about) => h("input", { type, min: 0, "aria-label": `${name}: ${label}`, ...about });
+  const slider = input("range", "multiplier", { class: "wb-slider", max: 2, step: 0.05 });
+  const number = input("number", "multiplier, number", { class: "wb-number", max: 1000, step: "any" });
   slider.addEventListener("pointerdown", () => { gesture = Date.now(); });
   slider.addEventListener("keydown", () => { gesture = Date.now(); });
-  slider.addEventListener("input", () => { show(slider.value); number.value = tidy(Number(slider.value)); line.drag(multiplier(slider.value, true)); });
+  slider.addEventListener("input", () => {
+    show(slider.value); number.value = tidy(Number(slider.value));
+    line.drag(multiplier(slider.value, true));
+  });
   slider.addEventListener("change", () => line.send(multiplier(slider.value, true)));
   slider.addEventListener("dblclick", () => line.send(multiplier(1, false)));
   number.addEventListener("change", () => {
     if (number.value !== "" && number.checkValidity()) line.send(multiplier(number.value, false));
     else line.send({ do: "hello" });
   });
+  number.addEventListener("keydown", (event) => {
+    const way = { ArrowUp: 0.1, ArrowDown: -0.1 }[event.key];
+    if (!way) return;
+    event.preventDefault();
+    number.value = tidy(Math.max(0, Number(number.value) + way));
+    line.send(multiplier(number.value, false));
+  });
   const swap = h("select", { "aria-label": `${name}: swap for` });
   fill(swap, [["", "as rated"]], state.swaps, name);
   swap.addEventListener("change", () => line.send({ do: "swap", name, column: swap.value || null }));
   const label = h("td", { class: "wb-name" }, name), rho = h("td", { class: "wb-c-rho" });
   const bar = h("i", {}), decides = h("span", {}), cells = [];
-  if (objective.first) cells.push(h("th", { class: "wb-group", rowspan: objective.first, scope: "rowgroup" },
-    h("span", { class: `wb-band wb-f-${objective.slot}` }), h("span", { class: `wb-f-${objective.slot}` }, shape(objective.slot, `${objective.group} group`)), objective.group));
+  if (objective.first) cells.push(groupHead(objective));
   const node = h("tr", { class: objective.first ? "wb-first" : null }, cells, h("td", {}, toggle), label, h("td", {}, slider),
-    h("td", { class: "wb-times" }, TIMES, number), h("td", {}, h("label", { class: "wb-swap" }, icon(CHEVRON), swap)), rho, h("td", { class: "wb-decides" }, bar, decides));
+    h("td", { class: "wb-times" }, TIMES, number), h("td", {}, h("label", { class: "wb-swap" }, icon(CHEVRON), swap)), rho,
+    h("td", { class: "wb-decides" }, bar, decides));
   let last = "";
   function draw(o, whole, settled, most) {
     const quiet = document.activeElement !== number;
@@ -161,6 +172,11 @@ function objectiveRow(objective, state, line) {
     decides.title = o.null ? "Zero after debias: its gate weight is a null expert" : "";
   }
   return { node, draw };
+}
+
+function groupHead({ first, slot, group }) {
+  return h("th", { class: `wb-group wb-f-${slot}`, rowspan: first, scope: "rowgroup", "aria-label": `${group} group`, title: group },
+    h("span", { class: "wb-band" }), shape(slot), h("span", { class: "wb-word" }, group));
 }
 
 function rhoPicture(o, whole) {

@@ -46,11 +46,11 @@ class WhatIf(anywidget.AnyWidget):
         self.session = session
         self._drawing = threading.RLock()
         self._ack, self._trouble, self._dismissed, self._told, self._warm = ["", 0], None, None, 0.0, False
+        self._begun = False
         super().__init__()
         session.changed.connect(self._changed)
         session.progressed.connect(self._progressed)
         self.on_msg(self._heard)
-        session.start(origin=self.origin)
         self._draw()
 
     @property
@@ -82,6 +82,9 @@ class WhatIf(anywidget.AnyWidget):
     def _heard(self, widget, message: dict, buffers) -> None:
         trouble = None
         try:
+            if not self._begun:  # at a page's first word and not before: painting it need not share the processor with training
+                self._begun = True
+                self.session.start(origin=self.origin)
             self._do(message)
         except (WorkbenchError, KeyError, TypeError, ValueError) as error:
             why = str(error) if isinstance(error, WorkbenchError) else f"The panel sent {message.get('do')!r} without a usable value."
@@ -159,5 +162,5 @@ def _warm_up(session: Session) -> None:
 
 
 def what_if(session: Session) -> WhatIf:
-    """The What-if panel of a session; begins to train the baseline in a thread where it has none."""
+    """The What-if panel of a session. Once it is on a page, a session without a baseline begins to train it in a thread."""
     return WhatIf(session)

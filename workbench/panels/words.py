@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from ..scenario.edits import on
 from ..scenario.recipe import Scenario
 from ..scenario.result import Result
-from ..session import is_partial, on
+from ..session import is_partial
 from ..study import Study
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from ..errors import WorkbenchError
 
 ROWS = 8192  # rows looked at together
+LOUD = 4.0  # times the common deviation: a few dims of some backbones move ten times as much as the rest
 
 
 def family_codes(groups, n: int) -> np.ndarray:
@@ -54,14 +55,20 @@ def derived(seed: int, number: int) -> int:
     return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
 
 
-def moments(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and deviation [dim] over all leading axes, float64; a dim that hardly moves is not blown up."""
+def moments(x: np.ndarray, *, each: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and scale [dim] over all leading axes, float64.
+
+    each: the scale is every dim's own deviation (a dim that hardly moves is not blown up). Otherwise one deviation for
+    all, so that quiet dims stay quiet, save that a dim which moves more than LOUD times as much is held to that.
+    """
     flat = x.reshape(-1, x.shape[-1])
     pieces = [slice(start, start + ROWS) for start in range(0, len(flat), ROWS)]  # no float64 copy of everything
     centre = sum(flat[piece].sum(axis=0, dtype=np.float64) for piece in pieces) / len(flat)
     spread = np.sqrt(sum(((flat[piece] - centre) ** 2).sum(axis=0) for piece in pieces) / len(flat))
-    floor = 0.1 * np.sqrt((spread**2).mean())
-    return centre, np.maximum(spread, floor) if floor > 0 else np.ones_like(spread)
+    common = np.sqrt((spread**2).mean())
+    if common == 0:
+        return centre, np.ones_like(spread)
+    return centre, np.maximum(spread, 0.1 * common) if each else np.maximum(spread / LOUD, common)
 
 
 def standardised(x: np.ndarray, centre: np.ndarray, spread: np.ndarray) -> np.ndarray:

@@ -45,7 +45,8 @@ class HeadStack:
 
         if features.ndim != 3:
             raise WorkbenchError(f"response features have shape {list(features.shape)}", remedy="Heads learn from pairs: [pair, 2, dim]")
-        centre, spread = moments(features[supervision.weight > 0])
+        counted = supervision.weight > 0
+        centre, spread = moments(features if counted.all() else features[counted])
         module = Heads(features.shape[-1], hidden, seeds, len(orders), decay)
         differences = features[:, 0] - features[:, 1]
         shown = standardised(differences, 0 * centre, spread) if module.linear else standardised(features, centre, spread)

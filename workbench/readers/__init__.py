@@ -50,8 +50,10 @@ def read(
         raise WorkbenchError(f"unknown layout {layout!r}", remedy=f"Known: auto, {', '.join(LAYOUTS)}")
     draft = Draft(skip_bad=skip_bad, ranges=ranges)
     found = [(path, lines_of(path, rename)) for path in map(Path, paths)]
-    layouts = {path.name: recognise(lines[0]) if layout == "auto" else layout for path, lines in found}
-    found.sort(key=lambda item: layouts[item[0].name] not in RATED)  # ratings first: their response ids are the ones to keep
-    for path, lines in found:
-        LAYOUTS[layouts[path.name]].add(draft, lines)
+    found = [(path.name, recognise(lines[0]) if layout == "auto" else layout, lines) for path, lines in found]
+    found.sort(key=lambda item: item[1] not in RATED)  # ratings first: their response ids are the ones to keep
+    layouts: dict[str, str] = {}
+    for name, fits, lines in found:
+        LAYOUTS[fits].add(draft, lines)
+        layouts[name] = ", ".join(dict.fromkeys([*filter(None, [layouts.get(name)]), fits]))  # folders may hold files of one name
     return draft.tables(objectives, layouts=layouts)

@@ -41,9 +41,9 @@ class SoftmaxGate:
     @classmethod
     def fit(cls, scores: Scores, prompt: PairDim, *, hidden: Sequence[int] = (1024, 1024, 1024), temperature: float = 10.0,
             steps: int = 2000, batch_size: int = 1024, lr: float = 1e-3, scale_lr: float | None = None, weight_decay: float = 0.0,
-            dropout: float = 0.0, start: str = "uniform", active: Sequence[str] | None = None, supervision: Supervision | None = None, groups=None,
-            held_out: float = 0.2, every: int = 25, patience: int | None = 8, seed: int = 0, device: str = "auto",
-            progress: Callable | None = None, cancel=None, label: str = "gate") -> SoftmaxGate:
+            dropout: float = 0.0, start: str = "uniform", active: Sequence[str] | None = None,
+            supervision: Supervision | None = None, groups=None, held_out: float = 0.2, every: int = 25, patience: int | None = 8,
+            seed: int = 0, device: str = "auto", progress: Callable | None = None, cancel=None, label: str = "gate") -> SoftmaxGate:
         """Train the gate on pairs: Bradley–Terry loss, AdamW, cosine to 0.
 
         scores [pair side obj], debiased and divided by their training deviation; prompt [pair dim], one row per pair.
@@ -52,7 +52,8 @@ class SoftmaxGate:
         The scale starts from a one-parameter fit on uniform weights and learns at `scale_lr` (default 10 lr): a scale that
         lags makes the softmax sharpen in its place, and the weights are read wrong. start="global" begins at the best single
         set of weights instead (`GlobalWeights`), so that few families teach departures from it, not the set anew.
-        active: names of the objectives that may weigh anything. Prompts are standardised for training, and that is folded into the first layer.
+        active: names of the objectives that may weigh anything. Prompts are standardised for training, and that is folded
+        into the first layer.
         Deterministic for one seed, device and shape. Raises WorkbenchError for shapes that disagree and unknown names.
         """
         from .network import GateNetwork
@@ -69,7 +70,7 @@ class SoftmaxGate:
             raise WorkbenchError(f"unknown start {start!r}", remedy=f"Known: {', '.join(STARTS)}")
         mask, held = active_mask(scores.names, active), hold_out(groups, len(scores), held_out, seed)
         margins, taught = scores.margins, supervision.with_weight((~held).astype(float))
-        centre, spread = moments(prompt[~held])
+        centre, spread = moments(prompt[~held], each=False)
         scale = fit_scale(margins[:, mask].mean(axis=1), taught)
         network = GateNetwork(prompt.shape[1], hidden, mask, temperature, dropout, scale=scale, seed=seed)
         if start == "global":

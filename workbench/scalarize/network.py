@@ -47,7 +47,7 @@ class GateNetwork(nn.Module):
     def shares(self, prompt: PairDim) -> PairObj:
         hidden = prompt
         for layer in self.layers[:-1]:
-            hidden = self._dropped(F.relu(layer(hidden)))
+            hidden = self._dropped(F.relu(layer(hidden), inplace=True))
         logits = self.layers[-1](hidden) / self.temperature
         return logits.masked_fill(self.closed, -torch.inf).softmax(-1)
 

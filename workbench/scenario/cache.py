@@ -11,15 +11,14 @@ from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
 
-from ..bundle import lock, read_folder, write_folder
+from ..bundle import lock, read_folder, write_atomic, write_folder
 from ..errors import WorkbenchError
-from ..features import write_atomic
 from ..study import Study
 
 PACKAGE = Path(__file__).parents[1]
 COMPUTING = ("bundle.py", "scores.py", "features.py", "study.py", "measured.py", "objectives", "preference", "scalarize", "evaluate",
              "scenario")
-IDLE = {"scenario/history.py", "scenario/job.py"}
+IDLE = {"scenario/history.py", "scenario/job.py", "scenario/edits.py"}
 
 
 @lru_cache(maxsize=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -197,9 +198,11 @@ def _fit(study: Study) -> tuple[LinearProbes, np.ndarray, np.ndarray]:
     rated = ~np.isnan(y)
     centre, mean = x[rated.any(axis=1)].mean(axis=0, dtype=np.float64), np.nanmean(y, axis=0)
     shown, wanted, families = (x - centre).astype(np.float32), y - mean, len(np.unique(groups[rated.any(axis=1)]))
-    crossed = cross_fit(shown, wanted, names=names, groups=groups, folds=min(FOLDS, families))
-    kept = [names.index(name) for name in crossed.names]  # those that every response can be scored on
-    probes = LinearProbes.fit(shown, wanted[:, kept], names=crossed.names, groups=groups)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "the best alpha is at the edge", UserWarning)  # every result's notes say so
+        crossed = cross_fit(shown, wanted, names=names, groups=groups, folds=min(FOLDS, families))
+        kept = [names.index(name) for name in crossed.names]  # those that every response can be scored on
+        probes = LinearProbes.fit(shown, wanted[:, kept], names=crossed.names, groups=groups)
     return probes, mean[kept] - probes.weight @ centre, crossed.predictions + mean[kept]
 
 

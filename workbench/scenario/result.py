@@ -134,8 +134,9 @@ class Result:
     def equivalence(self, **options) -> pd.DataFrame:
         """Is what debias leaves below |rho| 0.10 (`evaluate.equivalence_table`)? For one nuisance; its λ is fitted again on train."""
         plan = Plan.make(self.scenario, prepare(self.study))
-        if len(plan.nuisances) != 1 or self.names == (HEAD,):
-            raise WorkbenchError("equivalence is asked of a debias against one nuisance", where="scenario, debias")
+        exact = self.scenario.debias_method == "exact" and not self.scenario.nonnegative  # what is fitted again
+        if len(plan.nuisances) != 1 or self.names == (HEAD,) or not exact:
+            raise WorkbenchError("equivalence is asked of an exact debias, of either sign, against one nuisance", where="scenario, debias")
         seen, there = (plan.nuisance(split).values[:, :, 0] for split in (self.split, "reference"))
         return equivalence_table(plan.raw(self.split), seen, self.families, reference=plan.raw("reference"), reference_nuisance=there,
                                  reference_groups=plan.inputs.split("train").families, **options)
@@ -162,6 +163,8 @@ class Result:
         if plan.sources != plan.names or any(name not in plan.inputs.names for name in plan.nuisances):
             raise WorkbenchError("a swapped or measured column cannot be folded into the model", where="scenario",
                                  remedy="Use objectives alone, swapped for nothing, to export")
+        if seed not in (None, *self.seeds):
+            raise WorkbenchError(f"no gate of seed {seed}", remedy=f"Trained are {', '.join(map(str, self.seeds))}")
         gate = self.gates[0 if seed is None else self.seeds.index(seed)]
         return RewardModel(plan.inputs.probes, plan.inputs.scale, plan.debiased(self.scenario), gate, dict(self.scenario.multiply) or None)
 
@@ -198,6 +201,8 @@ def _notes(plan: Plan, data) -> tuple[str, ...]:
     if plan.penalty is not None:
         negative = [name for name, column in zip(plan.names, plan.penalty.T) if (column < 0).any()]
         said += [f"negative penalty: debias rewards {' or '.join(plan.nuisances)} for {', '.join(negative)}"] if negative else []
+    edge = [name for name in (plan.inputs.probes.at_edge if plan.inputs.probes else ()) if name in plan.sources]
+    said += [f"{', '.join(edge)}: the probe's best alpha is at the edge of its grid"] if edge else []
     said += [f"{data.left_out} pairs without features left out"] if data.left_out else []
     return tuple(said)
 

@@ -32,6 +32,7 @@ def run(scenario: Scenario, study: Study, *, progress: Callable | None = None, c
     plan, data = Plan.make(scenario, inputs), inputs.split("train")
     spec, scores = scenario.gate, plan.scores("train")
     taught = gates.supervision(scenario.labels, inputs, device=device, progress=progress, cancel=cancel)
+    early = scenario.labels != "hard" and _stopped(cancel)  # then the labels were treated by an unfinished ensemble
     trained, total = [], len(scenario.seeds)
     while not trained or (len(trained) < total and not _stopped(cancel)):
         number = len(trained)
@@ -39,7 +40,7 @@ def run(scenario: Scenario, study: Study, *, progress: Callable | None = None, c
             spec, scores, data, taught, seed=scenario.seeds[number], device=device, cancel=cancel,
             label=f"seed {number + 1} of {total}", progress=_overall(progress, number, total),
         ))
-    cut = _stopped(cancel) and (len(trained) < total or _cut(trained[-1]))
+    cut = early or _stopped(cancel) and (len(trained) < total or _cut(trained[-1]))
     result = assemble(scenario, inputs, tuple(trained), scenario.seeds[: len(trained)], seconds=time.monotonic() - began,
                       stopped="cancelled" if cut else "finished")
     if cache and not cut:

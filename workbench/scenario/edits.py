@@ -1,0 +1,55 @@
+"""Small questions about a scenario, and the edits that a gesture makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..errors import WorkbenchError
+from .recipe import Scenario
+
+MOST = 1_000.0
+
+
+def on(scenario: Scenario, name: str) -> bool:
+    """Whether an objective takes part."""
+    return name not in scenario.drop and (scenario.keep is None or name in scenario.keep)
+
+
+def recipe_key(scenario: Scenario) -> str:
+    """The scenario's id whatever its seeds: the same edits are the same line of the history."""
+    return scenario.model_copy(update={"seeds": (0,)}).id
+
+
+def switched(scenario: Scenario, name: str, to: bool, objectives: tuple[str, ...]) -> dict:
+    """`drop` and `keep` with one objective on or off; WorkbenchError where that would leave none."""
+    drop, keep = {*scenario.drop} - {name}, scenario.keep
+    if to and keep is not None and name not in keep:
+        keep = (*keep, name)
+    if not to and (keep is None or name in keep):
+        drop.add(name)
+    if not any(other not in drop and (keep is None or other in keep) for other in objectives):
+        raise WorkbenchError(f"{name!r} is the last objective that is on", remedy="Switch another one on first")
+    return {"drop": tuple(other for other in objectives if other in drop), "keep": keep}
+
+
+def multiplied(scenario: Scenario, name: str, value: float) -> dict:
+    """`multiply` with one factor, none for 1; WorkbenchError for a negative one, or one that is no number."""
+    value = float(value)
+    if not 0 <= value <= MOST:
+        raise WorkbenchError(f"multiplier {value:g} for {name!r}", remedy=f"Give a number from 0 to {MOST:g}")
+    others = {other: factor for other, factor in scenario.multiply.items() if other != name}
+    return {"multiply": others if value == 1.0 else {**others, name: value}}
+
+
+def swapped(scenario: Scenario, name: str, column: str | None) -> dict:
+    """`swap` with another column in one objective's place; None, or the objective itself, takes it back."""
+    others = {other: at for other, at in scenario.swap.items() if other != name}
+    return {"swap": others if column in (None, name) else {**others, name: column}}
+
+
+def seeds_of(seeds: int | Iterable[int]) -> tuple[int, ...]:
+    """A count as the first seeds, or seeds as they are given."""
+    chosen = tuple(range(seeds)) if isinstance(seeds, int) else tuple(int(seed) for seed in seeds)
+    if not chosen or len(set(chosen)) != len(chosen) or min(chosen) < 0:
+        raise WorkbenchError(f"seeds {seeds!r}", remedy="Give a count of one or more, or different seeds of 0 or more")
+    return chosen
