@@ -20,7 +20,6 @@ from .scores import Scores
 from .tables import Objective, Tables, score_problems, split_families
 
 SCHEMA = 1
-TABLES = ("prompts", "responses", "ratings", "pairs", "splits")
 
 
 @dataclass(frozen=True, eq=False)

@@ -284,3 +284,14 @@ def test_no_layout_fits(tmp_path):
     for row in rows:
         del row["prompt"]
     assert texts(readers.read(put(tmp_path / "b.jsonl", rows), rename={"question": "prompt"})) == WANTED
+
+
+def test_files_of_one_name_in_two_folders(tmp_path):
+    for folder in ("rated", "judged"):
+        (tmp_path / folder).mkdir()
+    rated_rows = [{"prompt": row["prompt"], "response": row["chosen"], "help": place} for place, row in enumerate(PLAIN)]
+    files = [put(tmp_path / "rated" / "x.jsonl", rated_rows), put(tmp_path / "judged" / "x.jsonl", PLAIN)]
+    for order in (files, files[::-1]):
+        tables = readers.read(order)
+        assert texts(tables) == WANTED and len(tables.ratings) == 2
+        assert tables.notes["layouts"] == {"x.jsonl": "rated, preference"}

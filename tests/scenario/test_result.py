@@ -74,6 +74,9 @@ def test_equivalence_of_a_debias(debiased, wide, quick):
     assert (table.drop("verbosity")["low"] < table.drop("verbosity")["high"]).all()
     with pytest.raises(WorkbenchError, match="one nuisance"):
         run(quick, wide.study).equivalence()
+    for other in ({"debias_method": "grid"}, {"nonnegative": True}):  # it fits the exact root again, so it cannot speak for these
+        with pytest.raises(WorkbenchError, match="exact debias"):
+            preview(debiased, debiased.scenario.child(**other), wide.study).equivalence(draws=20)
 
 
 def test_a_kept_result_is_the_same(debiased, wide, quick, monkeypatch):
@@ -202,6 +205,8 @@ def test_reward_model_gives_the_same_margins(wide, quick, edits):
     for place, seed in enumerate((4, 2)):
         rewards = result.reward_model(seed)(wide.study.features("dev"))
         np.testing.assert_allclose(rewards[:, 0] - rewards[:, 1], result.margins[place], atol=1e-5)
+    with pytest.raises(WorkbenchError, match="no gate of seed 3.*4, 2"):
+        result.reward_model(3)
 
 
 def test_a_measured_column_cannot_be_folded_in(wide, quick):

@@ -171,6 +171,18 @@ def test_cancelled_at_once_is_still_a_result_and_not_kept(wide, quick):
     assert whole.stopped == "finished" and whole.seeds == (11, 12)
 
 
+def test_labels_treated_by_an_unfinished_ensemble_are_not_kept(wide, quick):
+    """A gate in closed form cannot be cut short, but what it was taught can."""
+    stop = threading.Event()
+    stop.set()
+    scenario = quick.child(labels="flip", gate={"kind": "global"}, seeds=(0,))
+    prepare(wide.study).kept.pop(("strength",), None)
+    partial = run(scenario, wide.study, cancel=stop)
+    assert partial.stopped == "cancelled"
+    whole = run(scenario, wide.study)
+    assert whole.stopped == "finished" and not np.array_equal(whole.margins, partial.margins)
+
+
 def scores_study() -> Study:
     rng = np.random.default_rng(0)
     rows = [(f"p{i}", side, name, rng.normal() + (side == "chosen") * lift) for i in range(150) for side in ("chosen", "rejected")
