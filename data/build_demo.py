@@ -41,7 +41,8 @@ def prompts_table(listed: list) -> pd.DataFrame:
     rows = [
         {
             "prompt_id": f"{family.id}-{'abcde'[i]}", "family": family.id, "section": family.section, "domain": domain.name,
-            "query": family.query, "category": family.category, "risk": family.risk, "text": f"{above[family.id]}\n\n{prompt.text}", "reference": prompt.reference,
+            "query": family.query, "category": family.category, "risk": family.risk,
+            "text": f"{above[family.id]}\n\n{prompt.text}", "reference": prompt.reference,
         }
         for domain, family in listed for i, prompt in enumerate(family.prompts)
     ]

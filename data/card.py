@@ -11,10 +11,12 @@ def objective_table() -> str:
     lines = ["| objective | group | unit | rated by | scale | noise | what leaks in |", "|---|---|---|---|---|---|---|"]
     for name in recipe.OBJECTIVES:
         label, source = by[name]
-        leaks = [f"length {source.length_bias:+.2f}"] * bool(source.length_bias) + [f"expert's taste {source.taste:+.2f}"] * bool(source.taste)
+        leaks = [f"length {source.length_bias:+.2f}"] * bool(source.length_bias)
+        leaks += [f"expert's taste {source.taste:+.2f}"] * bool(source.taste)
         leaks += ["the rating is length, nothing else"] * source.only_length
         scale = f"{source.low:g} to {source.high:g}"
-        lines.append(f"| {name} | {recipe.GROUPS[name]} | {recipe.UNIT[name]:.2f} | {label} | {scale} | {source.noise:.2f} | {', '.join(leaks) or '–'} |")
+        rated = f"{label} | {scale} | {source.noise:.2f} | {', '.join(leaks) or '–'}"
+        lines.append(f"| {name} | {recipe.GROUPS[name]} | {recipe.UNIT[name]:.2f} | {rated} |")
     return "\n".join(lines)
 
 

@@ -101,10 +101,11 @@ class Session:
 
     @property
     def cost(self) -> float | None:
-        """Seconds that a retrain of the draft will take, after the baseline's; None before there is one."""
-        if self.baseline is None or not self.baseline.seconds or not len(self.baseline.margins):
-            return None
-        return self.baseline.seconds / len(self.baseline.margins) * len(self.draft.seeds)
+        """Seconds that a retrain of the draft will take, after the last job's or else the baseline's; None before there is one."""
+        each = self.job.seconds_each if self.job is not None else None
+        if each is None and self.baseline is not None and len(self.baseline.margins):
+            each = self.baseline.seconds / len(self.baseline.margins)
+        return each * len(self.draft.seeds) if each else None
 
     @property
     def baseline_loss(self) -> float | None:

@@ -14,4 +14,5 @@ def demo() -> Study:
     for folder in (here.parent / "data" / "demo", here / "_demo"):
         if (folder / "study.json").is_file():
             return Study.load(folder)
-    raise WorkbenchError("the shipped study is not here", where=str(here), remedy="Install the workbench again, or run `python data/build_demo.py`")
+    remedy = "Install the workbench again, or run `python data/build_demo.py`"
+    raise WorkbenchError("the shipped study is not here", where=str(here), remedy=remedy)

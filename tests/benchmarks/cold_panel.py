@@ -80,7 +80,8 @@ def main() -> None:
         print(json.dumps({"first": first, "later": later, "kernels": len(runs)}))
         return
     for label, found in (("first kernel, nothing kept", first), (f"later kernels, median of {len(runs) - 1}", later)):
-        print(f"{label:28} painted {found['painted_s']:.2f} s, numbers {found['numbers_s']:.2f} s, gesture {1000 * found['gesture_s']:.0f} ms")
+        painted, numbers, gesture = (found[key] for key in ("painted_s", "numbers_s", "gesture_s"))
+        print(f"{label:28} painted {painted:.2f} s, numbers {numbers:.2f} s, gesture {1000 * gesture:.0f} ms")
 
 
 if __name__ == "__main__":

@@ -41,9 +41,11 @@ def main() -> None:
     print(f"{len(study.split_pairs('train'))} train pairs, {len(study.split_pairs('dev'))} dev pairs, {chosen.threads} thread(s)")
     for seeds in ((0,),) if chosen.quick else ((0,), (0, 1, 2, 3, 4)):
         for label, edits in (("as it stands", {}), ("debiased against n_words", {"debias": "n_words"})):
-            found = [timed(lambda: wb.run(wb.Scenario(seeds=seeds, **edits), study, cache=False)) for _ in range(1 if chosen.quick else chosen.repeats)]
+            repeats = 1 if chosen.quick else chosen.repeats
+            found = [timed(lambda: wb.run(wb.Scenario(seeds=seeds, **edits), study, cache=False)) for _ in range(repeats)]
             wall, cpu = (median(times) for times in list(zip(*found))[1:])
-            print(f"  {len(seeds)} seed{'s' * (len(seeds) > 1)}, {label:26s} {wall:6.2f} s wall {cpu:6.2f} s CPU   dev accuracy {found[0][0].accuracy:.3f}")
+            took = f"{wall:6.2f} s wall {cpu:6.2f} s CPU   dev accuracy {found[0][0].accuracy:.3f}"
+            print(f"  {len(seeds)} seed{'s' * (len(seeds) > 1)}, {label:26s} {took}")
 
 
 if __name__ == "__main__":

@@ -34,7 +34,8 @@ EDITS = {
 def make(pairs: int, objectives: int, seeds: int):
     """A baseline over random scores, without a study on disk."""
     rng, names = np.random.default_rng(0), tuple(f"o{k:02d}" for k in range(objectives))
-    study = Study({"hash": "benchmark", "name": "benchmark", "objectives": [], "files": {}}, None, {"responses": pd.DataFrame({"response_id": []})})
+    info = {"hash": "benchmark", "name": "benchmark", "objectives": [], "files": {}}
+    study = Study(info, None, {"responses": pd.DataFrame({"response_id": []})})
     made = Inputs(study, names, None, None, None)
     for split, n in (("train", 5000), ("dev", pairs)):
         values = rng.normal(size=(n, 2, 1)) + rng.normal(size=(n, 2, objectives))
@@ -93,7 +94,8 @@ def main() -> None:
             plain = loop(result, scenario, study, some)
             slow = (time.process_time() - cpu) * pairs / some * seeds
             gap = np.abs(plain - shown.margins[0, :some]).max()
-            print(f"  {label:26s} {1e3 * np.median(times):7.1f} ms wall {1e3 * np.median(busy):7.1f} ms CPU   plain loop {1e3 * slow:9.0f} ms CPU "
+            print(f"  {label:26s} {1e3 * np.median(times):7.1f} ms wall {1e3 * np.median(busy):7.1f} ms CPU   "
+                  f"plain loop {1e3 * slow:9.0f} ms CPU "
                   f"(× {slow / np.median(busy):.0f})   largest disagreement {gap:.1e}")
 
 

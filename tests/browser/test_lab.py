@@ -197,10 +197,15 @@ def test_a_reloaded_page_finds_its_panel_again(opened, lab, watched):
     assert again.said == [] and again.strangers == []
 
 
-def test_a_saved_notebook_reopened_in_a_new_kernel_shows_no_wreck(opened, lab, watched):
+def test_without_its_kernel_nothing_looks_broken(opened, lab, watched):
     save(opened)
-    opened.page.goto("about:blank")
     lab.end_sessions()
+    switch = opened.page.get_by_role("switch", name="safety", exact=True)
+    before = switch.get_attribute("aria-checked")
+    switch.click()
+    opened.page.get_by_text("The kernel does not answer.").wait_for()
+    assert switch.get_attribute("aria-checked") == before
+    opened.page.goto("about:blank")
     again = watched()
     page = again.open_lab(lab, "panel.ipynb")
     page.locator(".wb-still").get_by_text("run this cell again").wait_for()

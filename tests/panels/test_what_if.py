@@ -257,7 +257,8 @@ def test_an_edit_in_words(planted_study):
     draft = Scenario(drop=("verbosity",), multiply={"safety": 1.5}, swap={"helpfulness": "n_words"}, debias="verbosity")
     said = [(edit["verb"], edit["name"], edit["rest"]) for edit in edit_list(planted_study.study, draft, Scenario())]
     assert said == [
-        ("remove", "verbosity", "from 3 objectives"), ("swap", "helpfulness", "→ n_words"), ("off", "verbosity", ""), ("×1.5", "safety", ""),
+        ("remove", "verbosity", "from 3 objectives"), ("swap", "helpfulness", "→ n_words"), ("off", "verbosity", ""),
+        ("×1.5", "safety", ""),
     ]
     assert in_words(planted_study.study, draft) == "verbosity removed, helpfulness → n_words, no verbosity, safety ×1.5"
     assert in_words(planted_study.study, Scenario(), draft).startswith("keep verbosity")
@@ -313,8 +314,8 @@ def test_a_notebook_without_a_kernel_finds_words_in_the_output(panel, session, m
 
 
 ACTS = st.one_of(
-    st.fixed_dictionaries({"do": st.just("objective"), "name": st.sampled_from(["safety", "verbosity", "correctness"]), "on": st.booleans()}),
-    st.fixed_dictionaries({"do": st.just("multiplier"), "name": st.just("correctness"), "value": st.sampled_from([0, 0.5, 1, 2, -1, None])}),
+    st.fixed_dictionaries({"do": st.just("objective"), "name": st.sampled_from(["safety", "verbosity", "other"]), "on": st.booleans()}),
+    st.fixed_dictionaries({"do": st.just("multiplier"), "name": st.just("safety"), "value": st.sampled_from([0, 0.5, 1, 2, -1, None])}),
     st.fixed_dictionaries({"do": st.just("swap"), "name": st.just("safety"), "column": st.sampled_from([None, "repetition", "no such"])}),
     st.fixed_dictionaries({"do": st.just("debias"), "value": st.sampled_from([None, "verbosity", "n_words"])}),
     st.fixed_dictionaries({"do": st.sampled_from(["undo", "redo", "reset", "pin", "cancel", "dismiss", "hello"])}),

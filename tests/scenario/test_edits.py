@@ -1,46 +1,51 @@
-"""Gestures as fields of a scenario, without a session."""
+"""What a gesture makes of a scenario: the fields that change, and what is refused."""
+
+from __future__ import annotations
 
 import pytest
 
 from workbench.errors import WorkbenchError
-from workbench.scenario.edits import MOST, multiplied, on, recipe_key, seeds_of, swapped, switched
+from workbench.scenario.edits import multiplied, on, recipe_key, seeds_of, swapped, switched
 from workbench.scenario.recipe import Scenario
 
 NAMES = ("a", "b", "c")
 
 
-def test_switching_off_and_on_again():
-    plain = Scenario()
-    off = plain.child(**switched(plain, "b", False, NAMES))
-    assert off.drop == ("b",) and not on(off, "b") and on(off, "a")
-    assert switched(off, "a", False, NAMES)["drop"] == ("a", "b")  # in the study's order, whatever the order of the clicks
-    assert recipe_key(off.child(**switched(off, "b", True, NAMES))) == recipe_key(plain)
+def test_switching_off_and_on_again_is_no_edit():
+    start = Scenario()
+    off = start.child(**switched(start, "b", False, NAMES))
+    assert [on(off, name) for name in NAMES] == [True, False, True]
+    assert start.child(**switched(off, "b", True, NAMES)).id == start.id
 
 
-def test_keep_is_widened_and_never_emptied():
-    few = Scenario(keep=("a",))
-    assert not on(few, "b")
-    assert switched(few, "b", True, NAMES) == {"drop": (), "keep": ("a", "b")}
-    assert switched(few, "b", False, NAMES) == {"drop": (), "keep": ("a",)}
-    with pytest.raises(WorkbenchError, match="last objective"):
-        switched(few, "a", False, NAMES)
+def test_drops_are_in_the_study_s_order_whatever_order_they_came_in():
+    one = Scenario(drop=("c",))
+    assert switched(one, "a", False, NAMES)["drop"] == ("a", "c")
 
 
-def test_multiplier_and_swap_come_and_go():
-    two = Scenario(multiply={"a": 2.0}, swap={"a": "n_words"})
-    assert multiplied(two, "b", 0) == {"multiply": {"a": 2.0, "b": 0.0}}
-    assert multiplied(two, "a", 1) == {"multiply": {}}
-    assert swapped(two, "a", None) == swapped(two, "a", "a") == {"swap": {}}
-    assert swapped(two, "b", "c") == {"swap": {"a": "n_words", "b": "c"}}
-    for value in (-0.1, MOST + 1, float("nan")):
+def test_keep_grows_when_what_it_left_out_is_switched_on():
+    few = Scenario(keep=("a", "b"))
+    assert not on(few, "c") and on(few.child(**switched(few, "c", True, NAMES)), "c")
+    with pytest.raises(WorkbenchError, match="'a' is the last objective"):
+        switched(Scenario(keep=("a",)), "a", False, NAMES)
+
+
+def test_one_takes_a_multiplier_back_and_none_a_swap():
+    edited = Scenario(multiply={"a": 2, "b": 3}, swap={"a": "n_words"})
+    assert multiplied(edited, "a", 1) == {"multiply": {"b": 3.0}} and swapped(edited, "a", None) == {"swap": {}}
+    assert swapped(edited, "b", "b") == {"swap": {"a": "n_words"}}
+    for value in (-0.1, float("nan"), float("inf"), 1e9):
         with pytest.raises(WorkbenchError, match="multiplier"):
-            multiplied(two, "a", value)
+            multiplied(edited, "a", value)
 
 
-def test_seeds_and_the_key_that_forgets_them():
-    assert seeds_of(3) == (0, 1, 2) and seeds_of([4, 2]) == (4, 2)
-    for wrong in (0, (), (1, 1), (-1,)):
+def test_seeds_are_a_count_or_themselves():
+    assert seeds_of(3) == (0, 1, 2) and seeds_of([7, 4]) == (7, 4)
+    for bad in (0, (), (1, 1), (-1, 2)):
         with pytest.raises(WorkbenchError, match="seeds"):
-            seeds_of(wrong)
-    one, other = Scenario(seeds=(0,)), Scenario(seeds=(5, 6), name="more")
-    assert recipe_key(one) == recipe_key(other) != recipe_key(Scenario(drop=("a",)))
+            seeds_of(bad)
+
+
+def test_the_key_of_a_recipe_leaves_out_its_seeds_and_nothing_else():
+    assert recipe_key(Scenario(seeds=(0,))) == recipe_key(Scenario(seeds=(3, 4), name="x"))
+    assert recipe_key(Scenario()) != recipe_key(Scenario(drop=("a",)))

@@ -38,6 +38,20 @@ def test_curves_keep_each_evaluation_once_by_label():
     assert job.curves == {"seed 1 of 2": [(2, 0.7), (4, 0.6)], "seed 2 of 2": [(2, 0.9)]}
 
 
+def test_seconds_of_a_seed_leave_out_what_came_before_training():
+    def work(*, progress, cancel):
+        time.sleep(0.3)
+        for label in ("seed 1 of 2", "seed 2 of 2"):
+            progress(step(1, 0.7, label))
+            time.sleep(0.1)
+        progress(step(2, 0.6, "seed 2 of 2"))
+        return whole()
+
+    job = job_of(work)
+    assert job.seconds_each is None
+    assert 0.09 < job.start().wait(5).seconds_each < 0.25 and job.seconds > 0.45
+
+
 def test_cancel_is_answered_at_once_and_the_partial_result_is_kept():
     started = threading.Event()
 

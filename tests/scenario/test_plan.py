@@ -113,7 +113,8 @@ def test_the_grid_is_read_on_ratings(wide):
             expected = first_on_grid(raw.column(name).ravel(), verbosity) * made.deviation("verbosity") / made.deviation(name)
             assert plan.penalty[0, k] == pytest.approx(expected)
     measured = make(wide.study, debias=LENGTH, debias_method="grid")
-    assert measured.penalty[0, 0] == first_on_grid(made.column("helpfulness", "reference").ravel(), made.column(LENGTH, "reference").ravel())
+    values, length = (made.column(name, "reference").ravel() for name in ("helpfulness", LENGTH))
+    assert measured.penalty[0, 0] == first_on_grid(values, length)
 
 
 def test_penalties_are_solved_once(wide, monkeypatch):

@@ -51,7 +51,7 @@ def family_codes(groups) -> tuple[np.ndarray, int]:
     return codes, len(names)
 
 
-def family_sums(values: SeedPair, groups) -> tuple[Float[np.ndarray, "seed family"], Float[np.ndarray, "family"]]:
+def family_sums(values: SeedPair, groups) -> tuple[Float[np.ndarray, " seed family"], Float[np.ndarray, " family"]]:
     """Sums of the values and numbers of pairs per family."""
     codes, families = family_codes(groups)
     if len(codes) != values.shape[1]:
@@ -75,7 +75,7 @@ def bundled(sums: np.ndarray, counts: np.ndarray, rng: np.random.Generator) -> t
     return dealt, np.bincount(unit, weights=counts, minlength=BUNDLES)
 
 
-def bootstrap(values: SeedPair, groups, *, draws: int = DRAWS, seed: int = 0) -> Float[np.ndarray, "draw"]:
+def bootstrap(values: SeedPair, groups, *, draws: int = DRAWS, seed: int = 0) -> Float[np.ndarray, " draw"]:
     """Means of the values over resampled families and, with five seeds or more, jointly resampled seeds.
 
     values [seed pair]: rows of paired seeds; groups [pair]: family names. Oracle: resample, concatenate, average.
@@ -158,7 +158,7 @@ def _extreme(bits: np.ndarray, sums: np.ndarray) -> np.ndarray:
     return np.abs((1.0 - 2.0 * bits) @ sums) >= abs(sums.sum()) - 1e-9 * np.abs(sums).sum()
 
 
-def holm(p: Float[np.ndarray, "test"]) -> Float[np.ndarray, "test"]:
+def holm(p: Float[np.ndarray, " test"]) -> Float[np.ndarray, " test"]:
     """Holm's step-down p-values; NaN entries are no tests and stay NaN."""
     p = np.asarray(p, np.float64)
     tests = np.flatnonzero(~np.isnan(p))

@@ -45,7 +45,7 @@ def longer_wins(length: PairSide) -> Pair:
     return length[:, CHOSEN] - length[:, REJECTED]
 
 
-def slices(pairs: pd.DataFrame, by: tuple[str, ...] = ("section",)) -> dict[str, Bool[np.ndarray, "pair"]]:
+def slices(pairs: pd.DataFrame, by: tuple[str, ...] = ("section",)) -> dict[str, Bool[np.ndarray, " pair"]]:
     """All pairs first, then each value of each named column, in order of appearance."""
     found = {ALL: np.ones(len(pairs), bool)}
     for column in by:

@@ -164,7 +164,7 @@ def template(theme: Theme, font: str = SCREEN_FONT) -> go.layout.Template:
         tickfont=dict(size=TICK, color=theme.ink2), title=dict(font=dict(size=TICK, color=theme.ink2), standoff=6),
     )
     layout = go.Layout(
-        font=dict(family=font, size=BODY, color=theme.ink), paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)",
+        font=dict(family=font, size=BODY, color=theme.ink), paper_bgcolor=theme.ground, plot_bgcolor=theme.ground,
         margin=dict(l=8, r=8, t=8, b=28), xaxis=axis, yaxis=axis, showlegend=False, hovermode="closest",
         colorway=[theme.candidate, theme.baseline, *(theme.group(g) for g in GROUPS)], separators=".\u2009", dragmode=False,
         annotationdefaults=dict(font=dict(size=TICK, color=theme.ink2), showarrow=False),

@@ -168,7 +168,7 @@ def _farthest(table: np.ndarray, nuisance: np.ndarray, penalty: np.ndarray) -> n
     return rho[np.arange(len(rho)), np.abs(rho).argmax(axis=1)]
 
 
-def joint_root(values: Row, nuisance: RowDim) -> Float[np.ndarray, "dim"]:
+def joint_root(values: Row, nuisance: RowDim) -> Float[np.ndarray, " dim"]:
     """λ [nuisance] that leaves no rank correlation with any of several nuisances [row nuisance], as far as 0.001.
 
     Steps from a regression of ranks on ranks; where one would not help (heavy tails), the exact root in each nuisance

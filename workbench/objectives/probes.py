@@ -36,10 +36,10 @@ class LinearProbes:
     weight: ObjDim
     names: tuple[str, ...]
     alpha: Obj
-    alphas: Float[np.ndarray, "alpha"]
+    alphas: Float[np.ndarray, " alpha"]
     r2: Obj
     error: Float[np.ndarray, "alpha obj"]
-    count: Integer[np.ndarray, "obj"]
+    count: Integer[np.ndarray, " obj"]
     skipped: tuple[str, ...] = ()
 
     @classmethod
@@ -116,7 +116,7 @@ class CrossFit:
 
     predictions: RowObj
     models: tuple[LinearProbes, ...]
-    fold: Integer[np.ndarray, "row"]
+    fold: Integer[np.ndarray, " row"]
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ def _ranks_of_one(values: np.ndarray) -> np.ndarray:
     return ranks
 
 
-def ranks(values: Columns) -> Float[np.ndarray, "row *columns"]:
+def ranks(values: Columns) -> Float[np.ndarray, " row *columns"]:
     """Ranks 1 … n down each column, ties sharing their mean rank (as scipy.stats.rankdata does)."""
     values = np.asarray(values)
     if not len(values):
@@ -36,14 +36,14 @@ def ranks(values: Columns) -> Float[np.ndarray, "row *columns"]:
     return out.reshape(values.shape)
 
 
-def unit_ranks(values: Columns) -> Float[np.ndarray, "row *columns"]:
+def unit_ranks(values: Columns) -> Float[np.ndarray, " row *columns"]:
     """Ranks with mean 0 and length 1, so that a product of two columns is their Spearman correlation; zeros where constant."""
     centred = ranks(values) - (len(values) + 1) / 2
     length = np.sqrt((centred**2).sum(axis=0))
     return centred / np.where(length > 0, length, 1.0)
 
 
-def spearman(a: Num[np.ndarray, "row *a"], b: Num[np.ndarray, "row *b"]) -> Float[np.ndarray, "*a *b"] | float:
+def spearman(a: Num[np.ndarray, " row *a"], b: Num[np.ndarray, " row *b"]) -> Float[np.ndarray, " *a *b"] | float:
     """Spearman correlation of every column of a with every column of b, in [-1, 1]; 0 where either is constant.
 
     [row] with [row] gives a number, [row k] with [row] gives [k], [row k] with [row m] gives [k m].

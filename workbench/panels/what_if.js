@@ -6,7 +6,10 @@ function render({ model, el }) {
   const root = h("div", { class: "wb", role: "region", "aria-label": "What-if panel" });
   const silence = h("div", { class: "wb-note wb-hide", role: "status" },
     h("b", {}, "The kernel does not answer. "), "What is drawn is its last state. It is busy, or it is gone: then run this cell again.");
-  const line = lineOf(model, (silent) => { flag(silence, "wb-hide", !silent); flag(root, "wb-cold", silent); });
+  const line = lineOf(model, (silent) => {
+    flag(silence, "wb-hide", !silent); flag(root, "wb-cold", silent);
+    if (silent && model.get("state").objectives) list.draw(model.get("state"), true);  // back from what was asked to what is
+  });
   const head = header(line), list = objectives(line), side = aside(line), below = comparison(line);
   root.append(silence, head.node, h("div", { class: "wb-two" }, list.node, side.node, below.node));
   // Keys pressed here are the panel's: the notebook would move or cut a cell.

@@ -26,7 +26,8 @@ def train(spec: GateSpec, scores: Scores, data: Split, supervision: Supervision,
     size = {"steps": spec.steps, "batch_size": spec.batch_size, "lr": spec.lr}
     if spec.kind == "softmax":
         _needs(data.prompt, "a softmax gate reads prompt features, and this study has none", 'Use the gate kind "global" or "uniform"')
-        return SoftmaxGate.fit(scores, data.prompt, hidden=spec.hidden, temperature=spec.temperature, start=spec.start, **size, **taught, **loop)
+        shape = {"hidden": spec.hidden, "temperature": spec.temperature, "start": spec.start}
+        return SoftmaxGate.fit(scores, data.prompt, **shape, **size, **taught, **loop)
     if spec.kind == "bradley-terry":
         _needs(data.features, "a Bradley–Terry head reads features, and this study has none", 'Use the gate kind "global" or "uniform"')
         return BradleyTerryHead.fit(data.features, hidden=spec.hidden, **size, **taught, **loop)

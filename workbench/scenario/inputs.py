@@ -58,7 +58,7 @@ class Inputs:
     study: Study
     names: tuple[str, ...]
     probes: LinearProbes | None
-    offset: Float[np.ndarray, "obj"] | None
+    offset: Float[np.ndarray, " obj"] | None
     train_predictions: pd.DataFrame | None
     kept: dict = field(default_factory=dict, repr=False)  # what was asked for before
 
@@ -82,7 +82,7 @@ class Inputs:
         return self._once(("deviation", column, basis(split)), spread)
 
     @cached_property
-    def scale(self) -> Float[np.ndarray, "obj"]:
+    def scale(self) -> Float[np.ndarray, " obj"]:
         """Training deviation of each objective, for the final probes."""
         return np.array([self.deviation(name) for name in self.names])
 
@@ -100,7 +100,7 @@ class Inputs:
         return self._values(LENGTH, split) if self.has(LENGTH) else None
 
     def penalty(self, column: str, nuisances: tuple[str, ...], method: str, nonnegative: bool,
-                split: str = "reference") -> Float[np.ndarray, "nuisance"]:
+                split: str = "reference") -> Float[np.ndarray, " nuisance"]:
         """λ of one scaled column against scaled nuisances, fitted on the train pairs scored as `split` is; 1 against itself."""
         if column in nuisances:
             return np.array([float(column == name) for name in nuisances])

@@ -31,7 +31,7 @@ class Job:
         self.seconds = 0.0
         self._work, self._notify = work, notify or (lambda job: None)
         self._cancel, self._finished, self._lock = threading.Event(), threading.Event(), threading.Lock()
-        self._started = time.monotonic()
+        self._started, self._first, self._trained = time.monotonic(), None, 0.0
         self._thread = threading.Thread(target=self._run, name=f"workbench-{scenario.id}", daemon=True)
 
     def start(self) -> Job:
@@ -41,6 +41,11 @@ class Job:
     @property
     def running(self) -> bool:
         return self.state in ("running", "stopping")
+
+    @property
+    def seconds_each(self) -> float | None:
+        """Seconds that one seed took, without what came before the first step; None while nothing was trained."""
+        return self._trained / len(self.curves) if self.curves and self._first is not None else None
 
     def cancel(self) -> Job:
         """Ask it to stop; says so at once, and the thread ends at its next step."""
@@ -61,8 +66,9 @@ class Job:
 
     def report(self, progress: Any) -> None:
         """Take in one step's progress: label, step, steps, held_out, seconds_left."""
-        self.progress = progress
-        self.seconds = time.monotonic() - self._started
+        self.progress, now = progress, time.monotonic()
+        self._first = self._first or now
+        self.seconds, self._trained = now - self._started, now - self._first
         held_out = getattr(progress, "held_out", None)
         if held_out is not None and held_out == held_out:
             curve = self.curves.setdefault(str(progress.label), [])

@@ -21,7 +21,8 @@ class Plan:
     """What stands in each kept objective's place, what is taken from it, and its multiplier.
 
     names, sources, multiplier [obj]; nuisances: columns; penalty [nuisance obj], in units of training deviations, None
-    without debias (train_penalty: the same for the out-of-family scores that gates learn from). A source may be another objective or a measured column; debias comes before drop.
+    without debias (train_penalty: the same for the out-of-family scores that gates learn from). A source may be another
+    objective or a measured column; debias comes before drop.
     """
 
     inputs: Inputs
@@ -93,7 +94,8 @@ class Plan:
         """Σ_k weight_k Δscore_k under weights over the objectives `over`, without making the scores.
 
         An objective of `over` that is not kept is masked and the others scaled to the same sum: that factor [seed pair]
-        comes with the margins, None where nothing is masked. For dev and test, whose penalties are the final ones. One that has no weight adds nothing.
+        comes with the margins, None where nothing is masked. One that has no weight adds nothing. For dev and test, whose
+        penalties are the final ones.
         Oracle: Σ_k of weights × `scores(split).margins`, pair by pair.
         """
         place = [over.index(name) if name in over else -1 for name in self.names]
