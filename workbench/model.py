@@ -22,10 +22,11 @@ TENSORS = "model.safetensors"
 
 @dataclass(frozen=True, eq=False)
 class RewardModel:
-    """R(x, y) = Σ_k g_k(x) m_k r'_k(x, y), r' = (probes / scale) @ T (ArmoRM, arXiv 2406.12845, eq. 1 and 5).
+    """R(x, y) = Σ_k g_k(x) m_k r'_k(x, y), r' = (probes / scale) @ T (ArmoRM, arXiv 2406.12845).
 
     scale [obj]: training deviation of each probe; debias: over the probes' names, or None; gate: over some of them;
-    multiplier: name → factor m_k where it is not 1. Raises WorkbenchError for parts that do not fit one another.
+    multiplier: name → factor m_k where it is not 1. Scores leave out the probes' offsets, the same for both sides of a pair:
+    margins are a Result's, single scores differ by a constant. Raises WorkbenchError for parts that do not fit one another.
     """
 
     probes: LinearProbes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 from psygnal import Signal
@@ -214,7 +214,10 @@ class Session:
     def _launch(self, scenario: Scenario, origin: str) -> Job:
         def work(*, progress, cancel):
             if self.baseline is None:
-                first = run(self.baseline_scenario, self.study, progress=progress, cancel=cancel)
+                def told(update):  # curves are kept by label: the baseline's are its own
+                    progress(replace(update, label=f"baseline, {update.label}"))
+
+                first = run(self.baseline_scenario, self.study, progress=told, cancel=cancel)
                 self._keep(self.baseline_scenario, first, baseline=True)
                 if cancel.is_set() or recipe_key(scenario) == recipe_key(self.baseline_scenario):
                     return first
@@ -225,9 +228,10 @@ class Session:
             return result
 
         with self._lock:
-            self.job = Job(scenario, work, notify=self._heard)
+            if self.job is not None and self.job.running:
+                raise WorkbenchError("a job is running", remedy="Wait for it, or cancel it")
+            self.job = job = Job(scenario, work, notify=self._heard)
             self.revision += 1
-            job = self.job
         self.changed.emit(self.revision, origin)
         return job.start()
 

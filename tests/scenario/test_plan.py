@@ -53,7 +53,7 @@ def slow_scores(study, scenario: Scenario, split: str) -> np.ndarray:
     {"swap": {"verbosity": LENGTH}}, {"swap": {"correctness": "safety"}}, {"debias": "verbosity"}, {"debias": LENGTH},
     {"debias": "verbosity", "nonnegative": True}, {"debias": "verbosity", "drop": ("verbosity",)},
     {"debias": "verbosity", "swap": {"verbosity": LENGTH}},
-    {"debias": LENGTH, "swap": {"safety": LENGTH}, "multiply": {"helpfulness": -2.0}, "drop": ("correctness",)},
+    {"debias": LENGTH, "swap": {"safety": LENGTH}, "multiply": {"helpfulness": 2.0}, "drop": ("correctness",)},
 ], ids=str)
 @pytest.mark.parametrize("split", ["train", "dev"])
 def test_columns_equal_their_loop(wide, edits, split):

@@ -53,7 +53,7 @@ def penalty_certificate(plain: Pair, penalty: Pair) -> Pair:
 
 
 def mass_certificate(shares: PairObj, difference: PairObj) -> Pair:
-    """The least total variation of the gate that brings the margin to zero, or NaN where no gate can turn it.
+    """The least total variation of the gate that brings the margin to zero, or NaN where no gate can take it past zero.
 
     shares [pair obj] rows sum to 1; difference [pair obj] signed Δr'. A pair that wins loses mass from the largest Δr'
     first, all of it to the smallest; a pair that loses, the other way round. Exact: a fractional knapsack.

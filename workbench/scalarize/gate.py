@@ -21,7 +21,7 @@ STARTS = ("uniform", "global")
 
 @dataclass(frozen=True, eq=False)
 class SoftmaxGate:
-    """Weights per prompt: β · softmax(MLP(x) / temperature) over objectives (arXiv 2406.12845, eq. 5–6).
+    """Weights per prompt: β · softmax(MLP(x) / temperature) over objectives (arXiv 2406.12845).
 
     names: objectives in order; layers: weight [out in] and bias [out] of each layer, ReLU between; active [obj]: an
     objective that is not active has weight exactly 0 (its logit is masked, the others renormalised).

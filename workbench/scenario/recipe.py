@@ -42,15 +42,17 @@ def _seeds(value: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _nuisance(value: Any) -> Any:
-    """None, one name, or a tuple of several."""
+    """None, one name, or a tuple of several, sorted: they are taken out together, in no order."""
     if isinstance(value, str) or value is None:
         return value or None
     names = _names(value)
-    return names if not isinstance(names, tuple) or len(names) > 1 else (names[0] if names else None)
+    if not isinstance(names, tuple):
+        return names
+    return tuple(sorted(names)) if len(names) > 1 else (names[0] if names else None)
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
-Multipliers = Annotated[dict[str, Annotated[float, Field(allow_inf_nan=False)]],
+Multipliers = Annotated[dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]],
                         AfterValidator(lambda value: FrozenDict({k: v for k, v in value.items() if v != 1.0}))]
 Swaps = Annotated[dict[str, str], AfterValidator(lambda value: FrozenDict({k: v for k, v in value.items() if v != k}))]
 
