@@ -84,9 +84,9 @@ class GateSpec(_Frozen):
     kind: Literal[KINDS] = "softmax"
     hidden: tuple[Annotated[int, Field(ge=1)], ...] = (64,)
     temperature: float = Field(1.0, gt=0, allow_inf_nan=False)
-    steps: int = Field(600, ge=1)
+    steps: int = Field(400, ge=1)
     batch_size: int = Field(512, ge=1)
-    lr: float = Field(1e-3, gt=0, allow_inf_nan=False)
+    lr: float = Field(2e-4, gt=0, allow_inf_nan=False)
     start: Literal["uniform", "global"] = "global"
 
     @model_validator(mode="before")
