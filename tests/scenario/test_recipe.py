@@ -46,7 +46,8 @@ def test_unknown_keys_are_named():
 
 
 @pytest.mark.parametrize("bad", [
-    {"labels": "guess"}, {"gate": {"kind": "tree"}}, {"seeds": ()}, {"seeds": (1, 1)}, {"seeds": (-1,)}, {"multiply": {"a": float("nan")}}, {"multiply": {"a": -1.0}},
+    {"labels": "guess"}, {"gate": {"kind": "tree"}}, {"seeds": ()}, {"seeds": (1, 1)}, {"seeds": (-1,)},
+    {"multiply": {"a": float("nan")}}, {"multiply": {"a": -1.0}},
     {"gate": {"lr": 0}}, {"gate": {"steps": 0}}, {"gate": {"temperature": -1}}, {"debias": 3},
 ])
 def test_bad_values_are_refused(bad):
