@@ -84,13 +84,14 @@ def main(arguments=None) -> None:
 
     import warnings
 
-    from workbench.objectives.families import family_index, held_out_families
+    from workbench.objectives.families import held_out_families
     from workbench.objectives.probes import LinearProbes, cross_fit
+    from workbench.preference.data import family_codes
 
     warnings.simplefilter("ignore", UserWarning)  # the planted problem may prefer the end of the grid
     x, y, groups = make(rows, dim)
     names = [f"objective {k}" for k in range(OBJECTIVES)]
-    apart = held_out_families(family_index(groups, rows), ~np.isnan(y), 0.2, 0)
+    apart = held_out_families(family_codes(groups, rows), ~np.isnan(y), 0.2, 0)
     LinearProbes.fit(x[:, :8], y, names=names, groups=groups)  # imports and thread pools
     released(x[:, :8], y[:, 5:6], apart)
     probes, ours = timed(lambda: LinearProbes.fit(x, y, names=names, groups=groups), options.repeats)

@@ -10,8 +10,9 @@ from sklearn.linear_model import Ridge
 from workbench.errors import WorkbenchError
 from workbench.features import Features
 from workbench.objectives import grams
-from workbench.objectives.families import family_folds, family_index, held_out_families
+from workbench.objectives.families import family_folds, held_out_families
 from workbench.objectives.probes import ALPHAS, LinearProbes, cross_fit
+from workbench.preference.data import family_codes
 
 quiet = pytest.mark.filterwarnings("ignore:the best alpha", "ignore:too few families")
 
@@ -135,7 +136,7 @@ def test_any_table_gives_what_plain_fits_give_or_one_clear_error(table, addition
     labelled = [k for k in range(y.shape[1]) if rated[:, k].any()]
     assert probes.names == tuple(names[k] for k in labelled)
     assert probes.skipped == tuple(names[k] for k in range(y.shape[1]) if k not in labelled)
-    apart = held_out_families(family_index(groups, len(x)), rated[:, labelled], 0.2, seed)
+    apart = held_out_families(family_codes(groups, len(x)), rated[:, labelled], 0.2, seed)
     for at, k in enumerate(labelled):
         errors = plain_errors(x, y[:, k], ~apart, apart)
         np.testing.assert_allclose(probes.error[:, at], errors, rtol=1e-4, atol=1e-9)

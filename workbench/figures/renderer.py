@@ -10,6 +10,7 @@ from typing import NamedTuple
 from ..errors import WorkbenchError
 
 LIMIT = 90.0  # seconds that one picture may take
+FULL = "<style>@page { margin: 0; } html, body { margin: 0; padding: 0; }</style>"  # kaleido's margins shrink a PDF's figure and cut its foot
 REMEDY = (
     "Install Chrome or Chromium (Debian, Ubuntu: `apt-get install chromium`; anywhere: `plotly_get_chrome`), or set BROWSER_PATH to one; "
     'save(..., formats=("html",)) works without a browser'
@@ -53,9 +54,11 @@ def draw(pictures: list[Picture]) -> list[bytes]:
 
 
 async def _draw(path: str, pictures: list[Picture]) -> list[bytes]:
-    from kaleido import Kaleido
+    from kaleido import Kaleido, PageGenerator
 
-    async with Kaleido(n=1, timeout=LIMIT, mathjax=False, path=path) as kaleido:  # mathjax would come from the network
+    page = PageGenerator(mathjax=False)  # it would come from the network
+    page.header += FULL
+    async with Kaleido(n=1, timeout=LIMIT, page_generator=page, path=path) as kaleido:
         return [
             await kaleido.calc_fig(
                 picture.figure, opts={"format": picture.format, "width": picture.width, "height": picture.height, "scale": picture.scale}

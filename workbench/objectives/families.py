@@ -5,16 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..errors import WorkbenchError
-
-
-def family_index(groups, rows: int) -> np.ndarray:
-    """[row] position of each row's family; without groups each row is its own."""
-    if groups is None:
-        return np.arange(rows)
-    groups = np.asarray(groups)
-    if groups.shape != (rows,):
-        raise WorkbenchError(f"groups have shape {groups.shape}, wanted ({rows},)", remedy="Give the prompt family of each row")
-    return np.unique(groups, return_inverse=True)[1].reshape(-1)
+from ..preference.data import family_codes
 
 
 def shuffled(family: np.ndarray, rated: np.ndarray, seed: int) -> np.ndarray:
@@ -43,7 +34,7 @@ def held_out_families(family: np.ndarray, rated: np.ndarray, share: float, seed:
 
 def family_folds(groups, rated: np.ndarray, *, folds: int = 5, seed: int = 0) -> np.ndarray:
     """[row] fold of each row, 0 … folds − 1, the same for all rows of a family; also for families without a label."""
-    family = family_index(groups, len(rated))
+    family = family_codes(groups, len(rated))
     order = shuffled(family, rated, seed)
     if len(order) < folds or folds < 3:
         raise WorkbenchError(

@@ -13,8 +13,9 @@ from jaxtyping import Float, Integer
 from ..axes import Obj, ObjDim, RowDim, RowObj
 from ..errors import WorkbenchError, listing
 from ..features import Features
+from ..preference.data import family_codes
 from ..scores import Scores
-from .families import family_folds, family_index, held_out_families
+from .families import family_folds, held_out_families
 from .grams import Grams, Masks
 from .ridge import best_alpha, held_out_errors, path, solve
 
@@ -57,7 +58,7 @@ class LinearProbes:
         x, y, names, skipped, alphas = _checked(x, y, names, alphas)
         if not 0 < held_out < 1:
             raise WorkbenchError(f"held_out is {held_out}", remedy="Give a share of the families between 0 and 1, such as 0.2")
-        apart = held_out_families(family_index(groups, len(x)), ~np.isnan(y), held_out, seed)
+        apart = held_out_families(family_codes(groups, len(x)), ~np.isnan(y), held_out, seed)
         work = _Work.prepare(x, y, names, skipped, alphas, apart.astype(np.int64), 2)
         probes = work.fit(inner=(0,), validate=1, outer=(0, 1) if refit else (0,))
         _warn([probes])

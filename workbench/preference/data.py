@@ -11,12 +11,12 @@ LOUD = 4.0  # times the common deviation: a few dims of some backbones move ten 
 
 
 def family_codes(groups, n: int) -> np.ndarray:
-    """Families as 0 … F−1, [pair]; None makes every pair its own family."""
+    """Families as 0 … F−1, one per pair or row; None makes each its own family."""
     if groups is None:
         return np.arange(n)
     groups = np.asarray(groups)
     if groups.shape != (n,):
-        raise WorkbenchError(f"groups have shape {groups.shape} for {n} pairs", remedy="One family per pair")
+        raise WorkbenchError(f"groups have shape {groups.shape}, wanted ({n},)", remedy="Give the prompt family of each row")
     return np.unique(groups, return_inverse=True)[1].reshape(-1)
 
 
