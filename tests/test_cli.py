@@ -187,3 +187,12 @@ def test_a_bad_scenario_is_one_line(folder, tmp_path, capsys, text, words):
     said = capsys.readouterr()
     assert said.out == "" and said.err.count("\n") == 1
     assert all(word in said.err for word in words), said.err
+
+
+@pytest.mark.parametrize("command", ["extract", "figures"])
+def test_a_file_in_the_folders_place_is_left_alone(command, folder, tmp_path, capsys):
+    kept = tmp_path / "notes.txt"
+    kept.write_text("mine")
+    assert main([command, str(folder), "--out", str(kept)]) == 1
+    assert capsys.readouterr().err == f"workbench {command}: {kept}: a file is in the folder's place. Name another folder\n"
+    assert kept.read_text() == "mine"

@@ -36,13 +36,14 @@ def extract(args: Namespace) -> int:
     from . import readers
     from .extract import extract as encode
 
+    folder = _folder(args.out)
     odd = [pair for pair in args.rename if pair.count("=") != 1]
     if odd:
         raise WorkbenchError(f"--rename {odd[0]}", remedy="Write OLD=NEW, for example question=prompt")
     rename = dict(pair.split("=") for pair in args.rename)
     tables = readers.read(args.inputs, layout=args.layout, skip_bad=args.skip_bad, rename=rename or None)
     study = encode(
-        tables, args.out, encoder=args.encoder, max_tokens=args.max_tokens, name=args.name, progress=_progress(args),
+        tables, folder, encoder=args.encoder, max_tokens=args.max_tokens, name=args.name, progress=_progress(args),
     )
     counts = {name: len(getattr(study, name)) for name in ("prompts", "responses", "pairs")}
     if args.json:
@@ -92,12 +93,12 @@ def figures(args: Namespace) -> int:
     from .figures.export import save_all
     from .figures.sets import figures_of
 
-    study = _study(args.study)
+    folder, study = _folder(args.out), _study(args.study)
     result = _run(_scenario(args.scenario, args), study, args)
     baseline = _run(_scenario(args.baseline, args), study, args) if args.baseline else None
     made, lacking = figures_of(result, study, baseline=baseline, pair=args.pair)
     formats = tuple(name.strip() for name in args.formats.split(",") if name.strip())
-    saved = dict(zip(made, save_all(made, venue=args.venue, formats=formats, folder=args.out)))
+    saved = dict(zip(made, save_all(made, venue=args.venue, formats=formats, folder=folder)))
     if args.json:
         files = {name: [str(path) for path in each.files] for name, each in saved.items()}
         _say({"study": _about(study), **_described(result), "files": files, "left_out": lacking})
@@ -125,6 +126,12 @@ def doctor(args: Namespace) -> int:
 # -- reading arguments -----------------------------------------------------------------------------
 
 
+def _folder(path: str) -> str:
+    if Path(path).exists() and not Path(path).is_dir():
+        raise WorkbenchError("a file is in the folder's place", where=path, remedy="Name another folder")
+    return path
+
+
 def _study(name: str) -> Study:
     if name == "demo":
         from .shipped import demo
@@ -143,8 +150,10 @@ def _scenario(path: str | None, args: Namespace) -> Scenario:
     else:
         try:
             text = Path(path).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise WorkbenchError(f"cannot read the scenario ({type(error).__name__})", where=path, remedy="Name a JSON file") from None
+        except UnicodeDecodeError:
+            raise WorkbenchError("cannot read the scenario (not UTF-8)", where=path, remedy="Save the file as UTF-8") from None
+        except OSError as error:
+            raise WorkbenchError(f"cannot read the scenario ({error.strerror})", where=path, remedy="Name a JSON file") from None
         try:
             scenario = Scenario.from_json(text)
         except WorkbenchError as error:

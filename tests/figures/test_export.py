@@ -98,6 +98,19 @@ def test_fonts_are_embedded_and_nothing_is_a_picture(saved):
         assert b"/Subtype /Image" not in data and b"/Subtype/Image" not in data
 
 
+def test_a_pdf_fills_its_page(saved):
+    """The browser's own margins would shrink the figure and cut its last line off."""
+    folder, made, _ = saved
+    for name, files in ((NAME, made["icml"]), ("map", made["ieee"])):
+        data = (folder / f"{name}.pdf").read_bytes()
+        streams = [zlib.decompressobj().decompress(data[at.end() :]) for at in re.finditer(rb"/FlateDecode[^>]*>>\s*stream\r?\n", data)]
+        drawn = next(stream for stream in streams if b" re\nW" in stream)
+        scale = float(drawn.split()[0])  # units of the drawing → points
+        left, top, wide, tall = map(float, re.search(rb"(\S+) (\S+) (\S+) (\S+) re\nW", drawn).groups())
+        assert (left, top) == (0, 0)
+        assert (scale * wide / 72, scale * tall / 72) == pytest.approx((files.width, files.height), abs=0.02)
+
+
 def test_text_is_text_and_at_least_six_points(saved):
     folder, made, figs = saved
     root = ET.parse(folder / f"{NAME}.svg").getroot()

@@ -10,7 +10,8 @@ from typing import NamedTuple
 from ..errors import WorkbenchError
 
 LIMIT = 90.0  # seconds that one picture may take
-FULL = "<style>@page { margin: 0; } html, body { margin: 0; padding: 0; }</style>"  # kaleido's margins shrink a PDF's figure and cut its foot
+# Kaleido prints a PDF with margins of its own, which shrink the figure and cut its foot.
+FULL = "<style>@page { margin: 0; } html, body { margin: 0; padding: 0; }</style>"
 REMEDY = (
     "Install Chrome or Chromium (Debian, Ubuntu: `apt-get install chromium`; anywhere: `plotly_get_chrome`), or set BROWSER_PATH to one; "
     'save(..., formats=("html",)) works without a browser'
