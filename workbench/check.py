@@ -52,7 +52,8 @@ class Report:
         lines = [f"{self.path}: " + (f"study {self.name} {self.hash}, schema {self.schema}" if self.hash else "no readable study")]
         lines += [f"  {name:<10} {count:>8} rows" for name, count in self.counts.items()]
         for kind, shape in self.features.items():
-            size = f"{shape['rows']} × {shape['dim']} {shape['dtype']}, {shape['shards']} shards, {shape['skipped']} skipped"
+            shards = f"{shape['shards']} shard{'s' * (shape['shards'] != 1)}"
+            size = f"{shape['rows']} × {shape['dim']} {shape['dtype']}, {shards}, {shape['skipped']} skipped"
             lines.append(f"  {kind + ' features':<18} {size}")
         if self.coverage is not None and len(self.coverage):
             lines += ["  rated responses by split"] + [f"    {line}" for line in self.coverage.to_string().splitlines()]

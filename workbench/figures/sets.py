@@ -37,7 +37,7 @@ def figures_of(
         "sections": lambda: plot_sections(series, theme=theme),
         "gate": lambda: plot_gate_heatmap(result, **look),
         "objectives": lambda: plot_objective_correlation(result, **look),
-        "verbosity": lambda: plot_verbosity(result.verbosity(), **look),
+        "verbosity": lambda: _verbosity(result, **look),
         "prompt-map": lambda: plot_prompt_map(result, places=stored_map(study), **look),
     }
     if baseline is not None:
@@ -54,3 +54,9 @@ def figures_of(
         except WorkbenchError as error:
             lacking[name] = str(error)
     return made, lacking
+
+
+def _verbosity(result: Result, **look) -> go.Figure:
+    if result.penalty is None:
+        raise WorkbenchError("nothing was taken out, so there is no before and after", remedy='Name a nuisance: "debias": "n_words"')
+    return plot_verbosity(result.verbosity(), **look)

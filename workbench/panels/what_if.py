@@ -11,6 +11,7 @@ import anywidget
 import traitlets
 
 from ..errors import WorkbenchError
+from ..scenario.edits import recipe_key
 from ..scenario.job import Job
 from ..scenario.preview import preview
 from ..session import Session
@@ -135,7 +136,11 @@ class WhatIf(anywidget.AnyWidget):
             }
 
     def _job(self, job: Job | None) -> dict | None:
-        return describe_job(job, baseline=self.session.baseline_loss)
+        """What trains now or was trained last; curves that belong to another edit than the one on screen say so."""
+        said = describe_job(job, baseline=self.session.baseline_loss)
+        if job is not None and not job.running and recipe_key(job.scenario) != recipe_key(self.session.draft):
+            said["about"] += ", for another edit"
+        return said
 
     def _failure(self, job: Job | None) -> dict | None:
         if job is None or job.state != "failed" or job is self._dismissed:

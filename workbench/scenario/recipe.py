@@ -173,7 +173,7 @@ class Scenario(_Frozen):
         try:
             data = json.loads(text)
         except ValueError as error:
-            raise WorkbenchError(f"not JSON ({error})", where="scenario") from None
+            raise WorkbenchError(f"not JSON ({error})", where="scenario", remedy='For example {"drop": ["verbosity"]}') from None
         if not isinstance(data, dict):
             raise WorkbenchError("not a JSON object", where="scenario", remedy='For example {"drop": ["verbosity"]}')
         return cls(**data)
