@@ -215,3 +215,14 @@ def test_a_measured_column_cannot_be_folded_in(wide, quick):
             run(quick.child(seeds=(0,), **edits), wide.study).reward_model()
     with pytest.raises(WorkbenchError, match="no probes and gate"):
         run(quick.child(seeds=(0,), gate=GateSpec(kind="bradley-terry", steps=30)), wide.study).reward_model()
+
+
+def test_a_device_asked_for_is_not_served_another_ones_result(wide, quick, monkeypatch):
+    run(quick, wide.study)
+    trained = []
+    train = gates.train
+    monkeypatch.setattr(gates, "train", lambda *a, **k: trained.append(k["device"]) or train(*a, **k))
+    run(quick, wide.study)
+    assert trained == []
+    run(quick, wide.study, device="cpu")
+    assert set(trained) == {"cpu"}

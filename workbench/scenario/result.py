@@ -207,12 +207,13 @@ def _notes(plan: Plan, data) -> tuple[str, ...]:
     return tuple(said)
 
 
-def folder_of(scenario: Scenario, study: Study):
-    """Where a result is kept: scenario id × study hash × hash of the computing modules."""
-    return cache.runs_folder(study) / f"{scenario.id}-{study.hash}-{cache.code_hash()}"
+def folder_of(scenario: Scenario, study: Study, device: str = "auto"):
+    """Where a result is kept: scenario id × study hash × hash of the computing modules × the device that was asked for."""
+    asked = "" if device == "auto" else f"-{device.replace(':', '')}"  # bytes agree on one device, not between two
+    return cache.runs_folder(study) / f"{scenario.id}-{study.hash}-{cache.code_hash()}{asked}"
 
 
-def save(result: Result) -> bool:
+def save(result: Result, device: str = "auto") -> bool:
     """Keep a finished, retrained dev result on disk; whether it could be written."""
     arrays = {"margins": result.margins, "weights": result.weights}
     for number, gate in enumerate(result.gates):
@@ -222,12 +223,12 @@ def save(result: Result) -> bool:
     about = {"recipe": result.scenario.recipe(), "study": result.study_hash, "code": cache.code_hash(), "seeds": list(result.seeds),
              "names": list(result.names), "pairs": len(result.pairs), "seconds": result.seconds}
     files = {"arrays.safetensors": pack(arrays), "metrics.parquet": table.getvalue()}
-    return cache.keep(folder_of(result.scenario, result.study), files, about)
+    return cache.keep(folder_of(result.scenario, result.study, device), files, about)
 
 
-def load(scenario: Scenario, study: Study) -> Result | None:
+def load(scenario: Scenario, study: Study, device: str = "auto") -> Result | None:
     """A kept result, or None where there is none, or (with a warning) where it is damaged."""
-    found = cache.load(folder_of(scenario, study))
+    found = cache.load(folder_of(scenario, study, device))
     if found is None:
         return None
     about, files = found

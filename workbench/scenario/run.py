@@ -25,7 +25,7 @@ def run(scenario: Scenario, study: Study, *, progress: Callable | None = None, c
     last one in its best state so far. cache: use and keep the result under the study's runs/. Raises WorkbenchError for
     names that the study does not know and gates that it has no features for.
     """
-    if cache and (kept := load(scenario, study)) is not None:
+    if cache and (kept := load(scenario, study, device)) is not None:
         return replace(kept, scenario=scenario)
     began = time.monotonic()
     inputs = prepare(study, store=cache)
@@ -44,7 +44,7 @@ def run(scenario: Scenario, study: Study, *, progress: Callable | None = None, c
     result = assemble(scenario, inputs, tuple(trained), scenario.seeds[: len(trained)], seconds=time.monotonic() - began,
                       stopped="cancelled" if cut else "finished")
     if cache and not cut:
-        save(result)
+        save(result, device)
     return result
 
 
