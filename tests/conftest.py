@@ -13,6 +13,23 @@ def planted_study(tmp_path_factory):
     return planted(tmp_path_factory.mktemp("planted") / "study")
 
 
+@pytest.fixture(scope="module")
+def baseline(planted_study):
+    """A small scenario's result on the planted study."""
+    from planted import SMALL
+
+    from workbench.scenario.run import run
+
+    return run(SMALL, planted_study.study, cache=False)
+
+
+@pytest.fixture
+def session(planted_study, baseline):
+    from workbench.session import Session
+
+    return Session(planted_study.study, baseline)
+
+
 def pytest_terminal_summary(terminalreporter):
     """What did not run, and why: the last thing that is said."""
     why: dict[str, int] = {}

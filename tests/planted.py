@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 
 from workbench.features import write_index, write_shard
+from workbench.scenario.recipe import Scenario
 from workbench.study import Study
 from workbench.tables import Objective, Tables
 
+SMALL = Scenario(name="small", gate={"hidden": (8,), "steps": 30, "batch_size": 128}, seeds=(0, 1))  # trains in a moment
 NAMES = ("helpfulness", "correctness", "verbosity", "safety")
 SECTIONS = ("Chat", "Safety")
 

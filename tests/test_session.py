@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from planted import SMALL
 
 import workbench.session as session_module
 from workbench.errors import WorkbenchError
@@ -23,18 +24,7 @@ from workbench.scenario.run import run
 from workbench.session import Session
 from workbench.study import Study
 
-SMALL = Scenario(name="small", gate={"hidden": (8,), "steps": 30, "batch_size": 128}, seeds=(0, 1))
 NAMES = ("helpfulness", "correctness", "verbosity", "safety")
-
-
-@pytest.fixture(scope="module")
-def baseline(planted_study):
-    return run(SMALL, planted_study.study, cache=False)
-
-
-@pytest.fixture
-def session(planted_study, baseline):
-    return Session(planted_study.study, baseline)
 
 
 @pytest.fixture

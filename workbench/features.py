@@ -68,7 +68,7 @@ class Features:
 def compose(prompt: np.ndarray, response: np.ndarray, recipe: tuple[str, ...]) -> np.ndarray:
     """What a probe reads: response and products with the prompt, side by side on the last axis.
 
-    prompt [n dim], response [n dim]; recipe from ``("response",)`` or ``("response", "prompt*response")``.
+    prompt and response [n dim], or [n 1 dim] and [n side dim]; recipe from ``("response",)`` or ``("response", "prompt*response")``.
     """
     parts = {"response": lambda: response, "prompt*response": lambda: prompt * response}
     unknown = [part for part in recipe if part not in parts]

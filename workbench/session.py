@@ -14,7 +14,7 @@ from .errors import WorkbenchError
 from .scenario.compare import compare
 from .scenario.edits import multiplied, on, recipe_key, seeds_of, swapped, switched
 from .scenario.history import History
-from .scenario.job import Job
+from .scenario.job import Job, is_partial
 from .scenario.preview import preview
 from .scenario.recipe import Scenario
 from .scenario.result import Result
@@ -205,13 +205,10 @@ class Session:
 
     def retrain(self, seeds: int | Iterable[int] | None = None, *, origin: str = "") -> Job:
         """Train the draft in a thread, the baseline first where it is missing. One job at a time."""
-        if self.job is not None and self.job.running:
-            raise WorkbenchError("a job is running", remedy="Wait for it, or cancel it")
-        if seeds is not None:
-            self.history = self.history.edit(self.draft.child(seeds=seeds_of(seeds)))
-        return self._launch(self.draft, origin)
+        return self._launch(None, origin, seeds)
 
-    def _launch(self, scenario: Scenario, origin: str) -> Job:
+    def _launch(self, scenario: Scenario | None, origin: str, seeds: int | Iterable[int] | None = None) -> Job:
+        """Start a job on a scenario, or on the draft with these seeds."""
         def work(*, progress, cancel):
             if self.baseline is None:
                 def told(update):  # curves are kept by label: the baseline's are its own
@@ -230,6 +227,9 @@ class Session:
         with self._lock:
             if self.job is not None and self.job.running:
                 raise WorkbenchError("a job is running", remedy="Wait for it, or cancel it")
+            if seeds is not None:
+                self.history = self.history.edit(self.draft.child(seeds=seeds_of(seeds)))
+            scenario = scenario or self.draft
             self.job = job = Job(scenario, work, notify=self._heard)
             self.revision += 1
         self.changed.emit(self.revision, origin)
@@ -277,8 +277,3 @@ class Session:
         if name not in self.objectives and name not in self.study.columns:
             known = ", ".join((*self.objectives, *self.study.columns))
             raise WorkbenchError(f"unknown column {name!r}", where=self.study.name, remedy=f"Known: {known}")
-
-
-def is_partial(result: Result) -> bool:
-    """Whether the run was cancelled: some of its seeds are missing or were stopped early."""
-    return result.stopped == "cancelled"

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .axes import SPLITS
+from .axes import SIDES, SPLITS
 from .bundle import RESTORE, content_hash, read_parquet, sha256, write_atomic, write_parquet
 from .errors import WorkbenchError, listing
 from .features import Features, FeatureStore, compose, only_writer
@@ -225,7 +225,7 @@ class Study:
         pairs, names = self.split_pairs(split), tuple(names)
         sides = [
             np.stack([self.column(name).loc[pairs[side]].to_numpy(np.float64) for name in names], axis=-1)
-            for side in ("chosen", "rejected")
+            for side in SIDES
         ]
         return Scores(np.stack(sides, axis=1), names)
 
@@ -265,18 +265,19 @@ class Study:
         if of != "pairs":
             raise WorkbenchError(f"features of {of!r}", remedy='Ask for of="pairs" or of="responses"')
         table = self.split_pairs(split)
-        origins = origin.loc[table["prompt_id"]].to_numpy()
-        chosen, rejected = (self._gather(origins, place.loc[table[side]].to_numpy(), recipe) for side in ("chosen", "rejected"))
-        mask = None if chosen.mask is None else chosen.mask & rejected.mask
-        return Features(chosen.prompt, np.stack([chosen.response, rejected.response], axis=1), mask)
+        sides = np.stack([place.loc[table[side]].to_numpy() for side in SIDES], axis=1)
+        return self._gather(origin.loc[table["prompt_id"]].to_numpy(), sides, recipe)
 
     def _gather(self, prompts: np.ndarray, responses: np.ndarray, recipe: tuple[str, ...]) -> Features:
-        p, r = self.store.rows("prompt", prompts), self.store.rows("response", responses)
+        """Rows of prompts [n] and of responses, [n] or both sides of pairs [n side]."""
+        p, r = self.store.rows("prompt", prompts), self.store.rows("response", responses.ravel())
+        r = r.reshape(*responses.shape, -1)
         skipped = {kind: self.store.skipped(kind) for kind in ("prompt", "response")}
         mask = None
         if any(skipped.values()):
-            mask = ~(np.isin(prompts, list(skipped["prompt"])) | np.isin(responses, list(skipped["response"])))
-        return Features(p, compose(p, r, recipe), mask)
+            lacking = np.isin(responses, list(skipped["response"])).reshape(len(prompts), -1).any(axis=1)
+            mask = ~(np.isin(prompts, list(skipped["prompt"])) | lacking)
+        return Features(p, compose(p if r.ndim == 2 else p[:, None], r, recipe), mask)
 
 
 def _known_split(split: str) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from planted import SMALL
 from scipy.stats import spearmanr
 
 import workbench.session as session_module
@@ -27,18 +28,7 @@ from workbench.scenario.recipe import Scenario
 from workbench.scenario.run import run
 from workbench.session import Session
 
-SMALL = Scenario(name="small", gate={"hidden": (8,), "steps": 30, "batch_size": 128}, seeds=(0, 1))
 FILES = sorted(Path(panels.__file__).parent.glob("*.js"))
-
-
-@pytest.fixture(scope="module")
-def baseline(planted_study):
-    return run(SMALL, planted_study.study, cache=False)
-
-
-@pytest.fixture
-def session(planted_study, baseline):
-    return Session(planted_study.study, baseline)
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ class Debiased:
                 penalty[0, k] = first_on_grid(table[:, k], nuisance[:, 0])
             else:
                 penalty[:, k] = _penalties(table[:, k], nuisance, nonnegative)
-        before, after = _farthest(table, nuisance, np.zeros_like(penalty)), _farthest(table, nuisance, penalty)
+        before, after = farthest(table, nuisance, np.zeros_like(penalty)), farthest(table, nuisance, penalty)
         left = [scores.names[k] for k in rest if (after[k] if nonnegative else abs(after[k])) >= SEVERAL_LIMIT]
         if left and len(against) > 1:
             warnings.warn(f"correlation of {SEVERAL_LIMIT} or more is left in {listing(left)}: see .residual", stacklevel=2)
@@ -161,7 +161,7 @@ def _correlation_left(values: np.ndarray, nuisance: np.ndarray, fixed: np.ndarra
     return float(_ranks_left(values, nuisance, penalty)[1] @ fixed)
 
 
-def _farthest(table: np.ndarray, nuisance: np.ndarray, penalty: np.ndarray) -> np.ndarray:
+def farthest(table: np.ndarray, nuisance: np.ndarray, penalty: np.ndarray) -> np.ndarray:
     """[obj]: of the correlations left with each nuisance, the one farthest from 0."""
     fixed = unit_ranks(nuisance)
     rho = np.stack([fixed.T @ _ranks_left(column, nuisance, taken)[1] for column, taken in zip(table.T, penalty.T)])

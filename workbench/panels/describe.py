@@ -13,9 +13,10 @@ from ..evaluate.attribution import decisive_shares
 from ..evaluate.metrics import accuracy
 from ..objectives.ranks import spearman
 from ..scenario.edits import on, recipe_key
+from ..scenario.job import is_partial
 from ..scenario.recipe import Scenario
 from ..scenario.result import Result
-from ..session import Session, is_partial
+from ..session import Session
 from ..study import Study
 from .versus import comparison, waiting
 from .words import edit_list, in_words, trained_words

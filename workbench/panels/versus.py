@@ -6,7 +6,8 @@ import math
 
 from ..errors import WorkbenchError
 from ..evaluate.metrics import ALL
-from ..session import Session, is_partial
+from ..scenario.job import is_partial
+from ..session import Session
 
 VERDICTS = ("no detectable change", "higher", "lower")
 

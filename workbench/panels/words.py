@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ..scenario.edits import on
+from ..scenario.job import is_partial
 from ..scenario.recipe import Scenario
 from ..scenario.result import Result
-from ..session import is_partial
 from ..study import Study
 
 

@@ -79,7 +79,7 @@ class Job:
     def _run(self) -> None:
         try:
             self.result = self._work(progress=self.report, cancel=self._cancel)
-            ending = "cancelled" if self._cancel.is_set() and _partial(self.result) else "done"
+            ending = "cancelled" if self._cancel.is_set() and is_partial(self.result) else "done"
         except Exception as error:  # whatever happens in the thread is told, never lost
             self.exception = error
             self.error = str(error) if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
@@ -93,5 +93,6 @@ class Job:
             self._finished.set()
 
 
-def _partial(result: Any) -> bool:
+def is_partial(result: Any) -> bool:
+    """Whether a run was cancelled: nothing came of it, or some of its seeds are missing or were stopped early."""
     return result is None or getattr(result, "stopped", None) == "cancelled"

@@ -9,8 +9,7 @@ from jaxtyping import Float
 
 from ..axes import Obj, PairObj, SeedPair, SeedPairObj
 from ..errors import WorkbenchError
-from ..objectives.debias import Debiased
-from ..objectives.ranks import spearman
+from ..objectives.debias import Debiased, farthest
 from ..scores import Scores
 from .inputs import Inputs
 from .recipe import Scenario
@@ -87,7 +86,8 @@ class Plan:
         solved = [self.inputs.penalty(name, self.nuisances, scenario.debias_method, scenario.nonnegative) for name in names]
         penalty = np.stack(solved, axis=1)
         nuisance = np.stack([self.inputs.column(name, "reference") for name in self.nuisances], axis=-1)
-        before, left = _farthest(table, nuisance), _farthest(table - nuisance @ penalty, nuisance)
+        table, nuisance = (values.reshape(-1, values.shape[-1]) for values in (table, nuisance))
+        before, left = (farthest(table, nuisance, taken) for taken in (np.zeros_like(penalty), penalty))
         return Debiased(penalty[0] if len(penalty) == 1 else penalty, names, self.nuisances, before, left, scenario.debias_method)
 
     def margins(self, weights: SeedPairObj, over: tuple[str, ...], split: str) -> tuple[SeedPair, np.ndarray | None]:
@@ -135,9 +135,3 @@ class Plan:
 
 def _gap(values: np.ndarray) -> np.ndarray:
     return values[:, 0] - values[:, 1]
-
-
-def _farthest(values: np.ndarray, nuisance: np.ndarray) -> np.ndarray:
-    """[obj]: of the pooled correlations with each nuisance, the one farthest from 0."""
-    rho = spearman(values.reshape(-1, values.shape[-1]), nuisance.reshape(-1, nuisance.shape[-1]))
-    return rho[np.arange(len(rho)), np.abs(rho).argmax(axis=1)]
