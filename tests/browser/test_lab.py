@@ -46,7 +46,9 @@ def changed(page, before: str) -> str:
 
 
 def edits(page) -> list[str]:
-    return [re.sub(r"\s+", " ", text).strip() for text in page.locator(".wb-edits li").all_inner_texts()]
+    """Each edit's words, read part by part: the text of a line as laid out has no spaces while it is being redrawn."""
+    parts = "lines => lines.map(line => [...line.children].map(part => part.textContent).join(' '))"
+    return [re.sub(r"\s+", " ", text).strip() for text in page.locator(".wb-edits li").evaluate_all(parts)]
 
 
 def test_a_switch_changes_the_accuracy_and_back(page):
