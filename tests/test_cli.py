@@ -15,7 +15,7 @@ import workbench as wb
 from workbench.__main__ import main
 
 GATE = {"hidden": [8], "steps": 40, "batch_size": 256}
-COMMANDS = ("check", "extract", "fit", "compare", "figures", "doctor")
+COMMANDS = ("check", "extract", "fit", "compare", "map", "figures", "doctor")
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +132,23 @@ def test_compare_gives_the_table_of_compare(folder, recipe, capsys):
     assert f"{both[1].scenario.id}" in capsys.readouterr().out
 
 
+def test_map_is_made_stored_and_told(tmp_path, capsys):
+    from planted import planted
+
+    from workbench.projection import stored_map
+
+    study = planted(tmp_path / "study", families=12, per_family=1).study
+    assert main(["map", str(study.folder), "--seed", "3", "--json"]) == 0
+    said = printed(capsys)
+    assert said["settings"] == stored_map(study).settings and said["settings"]["seed"] == 3
+    assert [row["name"] for row in said["clusters"]] == stored_map(study).clusters["name"].tolist()
+    assert main(["map", str(study.folder)]) == 0
+    out = capsys.readouterr().out
+    assert "12 prompts by principal components" in out and "agreement not measured" in out and "safety" in out
+    assert main(["map", str(study.folder), "--neighbours", "1"]) == 1
+    assert "2 neighbours or more" in capsys.readouterr().err
+
+
 def test_figures_without_a_browser(folder, recipe, tmp_path, capsys):
     arguments = ["--scenario", recipe("drawn", debias="n_words"), "--baseline", recipe("plain"), "--out", str(tmp_path / "out")]
     pair = wb.Study.load(folder).split_pairs("dev")["pair_id"].iloc[0]
@@ -139,10 +156,16 @@ def test_figures_without_a_browser(folder, recipe, tmp_path, capsys):
     said = printed(capsys)
     assert {"sections", "gate", "objectives", "verbosity", "comparison", "gate-prompt", "decomposition"} <= set(said["files"])
     assert all(Path(path).stat().st_size > 0 for paths in said["files"].values() for path in paths)
-    assert {Path(path).suffix for paths in said["files"].values() for path in paths} == {".html", ".csv"}
-    assert list(said["left_out"]) == ["prompt-map"]  # no map was stored
+    assert {Path(path).suffix for paths in said["files"].values() for path in paths} == {".html", ".csv", ".json"}
+    assert "no stored map" in said["left_out"]["prompt-map"]
+    assert set(said["left_out"]) <= {"prompt-map", "strength", "learning"}  # the last two are trained for, when asked for
     assert main(["figures", str(folder), *arguments, "--formats", "html"]) == 0
     assert "prompt-map: left out" in capsys.readouterr().out
+    assert main(["figures", str(folder), *arguments, "--formats", "html", "--only", "sections, learning", "--json"]) == 0
+    said = printed(capsys)
+    assert list(said["files"]) == ["sections", "learning"] and said["left_out"] == {} and said["size_in"]["sections"][0] == 3.25
+    assert main(["figures", str(folder), *arguments, "--formats", "html", "--only", "sectoins"]) == 1
+    assert "unknown figure 'sectoins'" in capsys.readouterr().err
 
 
 def test_extract(tmp_path, monkeypatch, capsys):

@@ -136,5 +136,5 @@ def test_features_come_from_the_encoder(demo):
 def test_stored_map(demo):
     from workbench.projection import stored_map
 
-    table = stored_map(demo)
+    table = stored_map(demo).places
     assert table["prompt_id"].tolist() == demo.table("prompts")["prompt_id"].tolist() and np.isfinite(table[["x", "y"]]).all().all()

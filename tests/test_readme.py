@@ -44,4 +44,4 @@ def test_example_runs(tmp_path, monkeypatch, capsys):
     exec(compile(quick, "README.md", "exec"), {})
     out = capsys.readouterr().out
     assert "All pairs" in out and "accuracy" in out and "difference" in out
-    assert {path.suffix for path in tmp_path.glob("by-words.*")} == {".pdf", ".svg", ".png", ".csv"}
+    assert {path.suffix for path in tmp_path.glob("by-words.*")} == {".pdf", ".svg", ".png", ".csv", ".json", ".tex"}

@@ -10,11 +10,13 @@ __version__ = "0.1.0"
 _HOMES = {
     "WorkbenchError": "errors", "Study": "study", "demo": "shipped", "Tables": "tables", "Objective": "tables",
     "Features": "features", "Scores": "scores", "LinearProbes": "objectives.probes", "Debiased": "objectives.debias",
-    "Supervision": "preference.bradley_terry", "Strength": "preference.strength", "BradleyTerryHead": "preference.heads",
+    "Supervision": "preference.bradley_terry", "Strength": "preference.strength", "strength_of": "scenario.strength",
+    "LabelSpec": "scenario.labels", "BradleyTerryHead": "preference.heads",
     "SoftmaxGate": "scalarize.gate", "GlobalWeights": "scalarize.weights", "UniformWeights": "scalarize.weights",
     "FixedWeights": "scalarize.weights", "RewardModel": "model", "Scenario": "scenario.recipe", "run": "scenario.run",
     "Result": "scenario.result", "preview": "scenario.preview", "compare": "scenario.compare",
     "evaluate": "evaluate", "Session": "session", "figures": "figures", "panels": "panels", "readers": "readers",
+    "open_figure": "figures.reopen", "Workbench": "panels.workbench",
 }
 _MODULES = {"evaluate", "figures", "panels", "readers"}
 __all__ = ["__version__", *_HOMES]

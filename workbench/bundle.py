@@ -7,6 +7,7 @@ import io
 import json
 import os
 import shutil
+import sys
 import tempfile
 from pathlib import Path
 
@@ -17,6 +18,26 @@ from .errors import WorkbenchError
 
 DESCRIBED = "index.json"
 RESTORE = "Restore it from a copy or write the study again"
+
+
+def home_of(folder: Path | None, digest: str, name: str, *, package: Path = Path(__file__).parent) -> Path:
+    """Where what is computed of a study is kept: beside it; or in the user's cache, where there is no folder, it cannot be
+    written, or it is installed with the package.
+    """
+    if folder is not None:
+        folder = folder.resolve()
+        installed = package in folder.parents or "site-packages" in folder.parts or "dist-packages" in folder.parts
+        if not installed and os.access(folder, os.W_OK):
+            return folder / name
+    return _user_cache() / digest / name
+
+
+def _user_cache() -> Path:
+    if os.environ.get("WORKBENCH_CACHE"):
+        return Path(os.environ["WORKBENCH_CACHE"])
+    if os.environ.get("XDG_CACHE_HOME"):
+        return Path(os.environ["XDG_CACHE_HOME"]) / "workbench"
+    return Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "workbench"
 
 
 def sha256(path: Path) -> str:
@@ -43,11 +64,15 @@ def write_atomic(path: Path, data: bytes) -> None:
         beside.unlink(missing_ok=True)
 
 
-def write_parquet(path: Path, frame: pd.DataFrame) -> None:
-    """One table, whole or not at all."""
+def parquet_bytes(frame: pd.DataFrame) -> bytes:
     buffer = io.BytesIO()
     frame.to_parquet(buffer, index=False, compression="zstd")
-    write_atomic(path, buffer.getvalue())
+    return buffer.getvalue()
+
+
+def write_parquet(path: Path, frame: pd.DataFrame) -> None:
+    """One table, whole or not at all."""
+    write_atomic(path, parquet_bytes(frame))
 
 
 def read_parquet(path: Path, digest: str | None = None) -> pd.DataFrame:
@@ -79,6 +104,7 @@ def write_folder(folder: Path, files: dict[str, bytes], about: dict) -> None:
     described["digest"] = _digest(described)
     with lock(folder):
         beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+        shutil.copymode(folder.parent, beside)  # as open to others as the folder it lies in
         try:
             for name, data in {**files, DESCRIBED: json.dumps(described, indent=1, ensure_ascii=False).encode()}.items():
                 write_atomic(beside / name, data)

@@ -88,6 +88,25 @@ def compare(args: Namespace) -> int:
     return 0
 
 
+def map(args: Namespace) -> int:
+    """Make and store a study's map of prompts."""
+    from .projection import project
+
+    study, shown = _study(args.study), sys.stderr.isatty() and not args.json
+    made = project(
+        study, seed=args.seed, seeds=args.seeds, neighbours=args.neighbours, min_dist=args.min_dist, progress=_far if shown else None,
+    )
+    _finish()
+    if args.json:
+        _say({"study": _about(study), "settings": made.settings, "clusters": _records(made.clusters)})
+    else:
+        agree = "not measured" if made.agreement is None else f"{made.agreement:.2f} over {made.settings['seeds']} seeds"
+        kept = made.places["kept"].mean()
+        _say(f"{len(made.places)} prompts by {made.settings['method']}; neighbours kept {kept:.2f}; agreement {agree}")
+        _table(made.clusters)
+    return 0
+
+
 def figures(args: Namespace) -> int:
     """Run a scenario and write its set of figures."""
     from .figures.export import save_all
@@ -96,15 +115,19 @@ def figures(args: Namespace) -> int:
     folder, study = _folder(args.out), _study(args.study)
     result = _run(_scenario(args.scenario, args), study, args)
     baseline = _run(_scenario(args.baseline, args), study, args) if args.baseline else None
-    made, lacking = figures_of(result, study, baseline=baseline, pair=args.pair)
+    only = [name.strip() for name in args.only.split(",") if name.strip()] if args.only else None
+    made, lacking = figures_of(result, study, baseline=baseline, pair=args.pair, only=only)
     formats = tuple(name.strip() for name in args.formats.split(",") if name.strip())
     saved = dict(zip(made, save_all(made, venue=args.venue, formats=formats, folder=folder)))
     if args.json:
         files = {name: [str(path) for path in each.files] for name, each in saved.items()}
-        _say({"study": _about(study), **_described(result), "files": files, "left_out": lacking})
+        _say({"study": _about(study), **_described(result), "files": files, "left_out": lacking,
+              "size_in": {name: [each.width, each.height] for name, each in saved.items()},
+              "smallest_pt": {name: each.smallest for name, each in saved.items()}})
     else:
         for name, each in saved.items():
-            _say(f"{name}: {each.width:.2f} × {each.height:.2f} in, {' '.join(path.name for path in each.files)}")
+            text = f", text from {each.smallest:.1f} pt" if each.smallest else ""
+            _say(f"{name}: {each.width:.2f} × {each.height:.2f} in{text}, {' '.join(path.name for path in each.files)}")
         for name, why in lacking.items():
             _say(f"{name}: left out ({why})")
     return 0
@@ -217,6 +240,11 @@ def _show(progress) -> None:
     if progress.seconds_left is not None:
         text += f", {progress.seconds_left:.0f} s left"
     print(f"{SPACE}{text}", end="", file=sys.stderr, flush=True)
+
+
+def _far(fraction: float, seconds_left: float | None, words: str) -> None:
+    left = f", {seconds_left:.0f} s left" if seconds_left is not None else ""
+    print(f"{SPACE}{fraction:.0%} {words}{left}", end="", file=sys.stderr, flush=True)
 
 
 def _finish() -> None:

@@ -140,7 +140,8 @@ def as_float32(bits: np.ndarray) -> np.ndarray:
     return bits.astype(np.float32)
 
 
-def _to_stored(rows: np.ndarray, dtype: str) -> np.ndarray:
+def to_stored(rows: np.ndarray, dtype: str) -> np.ndarray:
+    """Rows as a shard holds them; `as_float32` undoes it, up to the rounding."""
     if dtype != "BF16":
         return np.ascontiguousarray(rows, DTYPES[dtype])
     bits = np.ascontiguousarray(rows, np.float32).view(np.uint32)
@@ -149,7 +150,7 @@ def _to_stored(rows: np.ndarray, dtype: str) -> np.ndarray:
 
 def tensor_bytes(name: str, rows: np.ndarray, dtype: str = "F16") -> bytes:
     """One tensor in safetensors form."""
-    stored = _to_stored(rows, dtype)
+    stored = to_stored(rows, dtype)
     entry = {name: {"dtype": dtype, "shape": list(stored.shape), "data_offsets": [0, stored.nbytes]}}
     head = json.dumps(entry, separators=(",", ":")).encode()
     head += b" " * (-len(head) % 8)
@@ -241,7 +242,7 @@ class FeatureStore:
 def write_shard(folder: Path, kind: str, number: int, rows: np.ndarray, dtype: str = "F16") -> dict:
     """Write one shard [row dim], never over another; returns its index entry."""
     with np.errstate(over="ignore"):
-        stored = as_float32(_to_stored(np.asarray(rows), dtype))
+        stored = as_float32(to_stored(np.asarray(rows), dtype))
     for values, what, remedy in ((rows, "NaN or infinite", ""), (stored, f"too large for {dtype}:", '; choose dtype="F32"')):
         bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
         if len(bad):

@@ -78,3 +78,14 @@ def watched(request, chromium):
         if folder:
             one.page.screenshot(path=f"{folder}/{request.module.__name__}-{number}.png")
         one.page.close()
+
+
+@pytest.fixture
+def retrained(planted_study, baseline):
+    """A session with a baseline and a retrained candidate."""
+    from workbench.session import Session
+
+    session = Session(planted_study.study, baseline)
+    session.set_objective("verbosity", on=False).set_multiplier("safety", 1.5)
+    session.retrain(seeds=(0, 1)).wait(120)
+    return session

@@ -1,4 +1,4 @@
-"""The What-if panel in JupyterLab: every control is used, and nothing leaves the machine."""
+"""The What-if panel (What-if and Compare) in JupyterLab: every control is used, and nothing leaves the machine."""
 
 from __future__ import annotations
 
@@ -71,15 +71,15 @@ def test_the_multiplier_by_number_by_key_and_by_drag(page):
     assert slider.input_value() == "0"
     number.press("ArrowUp")
     number.press("ArrowUp")
-    page.get_by_text("×0.2").wait_for()
+    page.locator(".wb-edits").get_by_text("×0.2").wait_for()
     number.fill("0")
     number.press("Enter")
-    page.get_by_text("×0", exact=True).wait_for()
+    page.locator(".wb-edits").get_by_text("×0", exact=True).wait_for()
     slider.focus()
     for _ in range(3):
         slider.press("ArrowRight")
     page.wait_for_function("() => document.querySelector('.wb-edits b').innerText === 'safety'")
-    page.get_by_text("×0.15").wait_for()
+    page.locator(".wb-edits").get_by_text("×0.15").wait_for()
     box = slider.bounding_box()
     page.mouse.move(box["x"] + 12, box["y"] + 14)
     page.mouse.down()
@@ -89,14 +89,16 @@ def test_the_multiplier_by_number_by_key_and_by_drag(page):
     page.wait_for_function("() => /×1\\.\\d/.test(document.querySelector('.wb-edits li').innerText)")
     assert preview(page) != at_zero
     page.get_by_role("button", name="Undo").click()
-    page.get_by_text("×0.15").wait_for()  # the whole drag was one step
+    page.locator(".wb-edits").get_by_text("×0.15").wait_for()  # the whole drag was one step
 
 
 def test_swap_debias_seeds_and_the_tree(page):
     start = accuracy(page)
     page.get_by_label("helpfulness: swap for").select_option("n_words")
     swapped = changed(page, start)
-    page.get_by_label(re.compile("^Debias target")).select_option("verbosity")
+    page.get_by_role("button", name="Debias target").click()
+    page.get_by_role("checkbox", name="verbosity", exact=True).check()
+    page.keyboard.press("Escape")
     page.get_by_text("from 3 objectives").wait_for()
     page.get_by_label("How many seeds").select_option("1")
     assert edits(page) == ["remove verbosity from 3 objectives exact root", "swap helpfulness → n_words"]
@@ -113,11 +115,14 @@ def test_retrain_shows_its_curve_then_the_comparison_and_pins(page):
     page.get_by_role("switch", name="verbosity", exact=True).click()
     page.get_by_label("How many seeds").select_option("1")
     page.get_by_role("button", name="Retrain", exact=True).click()
-    page.locator(".wb-forest tbody tr").first.wait_for(timeout=40_000)
-    assert page.locator(".wb-preview.wb-solid").is_visible() and page.locator(".wb-lead").inner_text().startswith("Overall")
-    assert page.locator(".wb-forest tbody tr").count() == 3
+    page.locator(".wb-preview.wb-solid").wait_for(timeout=40_000)
+    page.get_by_role("tab", name="Compare").click()
+    page.locator(".wb-forest tbody tr").first.wait_for()
+    assert page.locator(".wb-lead").inner_text().startswith("Overall") and page.locator(".wb-forest tbody tr").count() >= 3
     page.get_by_role("button", name="Pin as baseline").click()
     page.get_by_text("No candidate yet.").wait_for()
+    page.get_by_role("tab", name="What-if").click()
+    page.get_by_text("Nothing is edited yet.").wait_for()
     assert page.locator(".wb-head").inner_text().count("no verbosity") == 1
 
 
@@ -126,7 +131,7 @@ def test_cancel_works_and_the_kernel_answers(page):
     page.get_by_label("How many seeds").select_option("10")
     page.get_by_role("button", name="Retrain", exact=True).click()
     page.locator(".wb-foot").get_by_text(re.compile("step .* left")).wait_for(timeout=30_000)
-    page.get_by_role("button", name="Cancel").click()
+    page.locator(".wb-foot").get_by_role("button", name="Cancel").click()
     page.locator(".wb-foot").get_by_text(re.compile("stopping|cancelled")).wait_for(timeout=1_500)
     page.locator(".wb-foot").get_by_text(re.compile("cancelled after")).wait_for(timeout=5_000)
     assert "partial" in page.locator(".wb-head").inner_text()
@@ -147,7 +152,8 @@ def test_targets_text_names_and_focus(page):
         .map((node) => node.outerHTML.slice(0, 120))""", SMALLEST_TEXT)
     assert tiny == []
     nameless = page.evaluate("""() => [...document.querySelectorAll('.wb button, .wb select, .wb input, .wb svg[role=img]')]
-        .filter((node) => !node.getAttribute('aria-label') && !node.textContent.trim()).map((node) => node.outerHTML.slice(0, 120))""")
+        .filter((node) => ![node.getAttribute('aria-label'), node.textContent, node.closest('label')?.textContent].some((said) => said?.trim()))
+        .map((node) => node.outerHTML.slice(0, 120))""")
     assert nameless == []
     page.get_by_role("switch", name="safety", exact=True).focus()
     page.keyboard.press("Tab")
@@ -157,7 +163,7 @@ def test_targets_text_names_and_focus(page):
 
 OVERFLOW = """() => { const wb = document.querySelector('.wb'), edge = wb.getBoundingClientRect().right + 1;
   return [...wb.querySelectorAll('*')]
-    .filter((node) => node.getBoundingClientRect().right > edge && !node.closest('.wb-scroll, .wb-objectives'))
+    .filter((node) => node.getBoundingClientRect().right > edge && !node.closest('.wb-scroll, .wb-rows'))
     .map((node) => node.outerHTML.slice(0, 100)); }"""
 
 

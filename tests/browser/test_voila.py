@@ -24,7 +24,7 @@ def test_the_panel_works_in_voila(opened):
     page.get_by_label("How many seeds").select_option("10")
     page.get_by_role("button", name="Retrain", exact=True).click()
     page.locator(".wb-foot").get_by_text(re.compile("step .* left")).wait_for(timeout=30_000)
-    page.get_by_role("button", name="Cancel").click()
+    page.locator(".wb-foot").get_by_role("button", name="Cancel").click()
     page.locator(".wb-foot").get_by_text(re.compile("cancelled after")).wait_for(timeout=5_000)
     page.get_by_role("button", name="Undo").click()
     page.get_by_role("button", name="Undo").click()

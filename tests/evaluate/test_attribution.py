@@ -113,3 +113,20 @@ def test_mass_certificate_by_hand():
     # margin 1.1; each unit from the first to the last takes 3: 1.1 / 3
     np.testing.assert_allclose(attribution.mass_certificate(shares, difference), [1.1 / 3, np.nan])
     np.testing.assert_allclose(attribution.mass_certificate(shares, -difference), [1.1 / 3, np.nan])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_mass_that_is_moved_flips_the_pair_to_the_hair(seed):
+    rng = np.random.default_rng(seed)
+    shares, difference = rng.dirichlet(np.ones(5)), rng.normal(size=5)
+    found = attribution.mass_moves(shares, difference)
+    total = attribution.mass_certificate(shares[None], difference[None])[0]
+    if found is None:
+        assert np.isnan(total)
+        return
+    moves, to = found
+    after = shares.copy()
+    for at, mass in moves:
+        after[at] -= mass
+        after[to] += mass
+    assert sum(mass for _, mass in moves) == pytest.approx(total) and (after > -1e-12).all() and after @ difference == pytest.approx(0, abs=1e-12)

@@ -1,4 +1,4 @@
-"""A browser to draw with, or a visible reason why there is none."""
+"""A browser to draw with, or a visible reason why there is none; and two trained results to draw."""
 
 import pytest
 
@@ -11,3 +11,14 @@ def browser():
     if path is None:
         pytest.skip("figure export needs Chrome or Chromium: `apt-get install chromium`, or set BROWSER_PATH")
     return path
+
+
+@pytest.fixture(scope="session")
+def trained(planted_study):
+    """The planted study and two results that its runs/ keep: before, and after a debias."""
+    from workbench.scenario.recipe import Scenario
+    from workbench.scenario.run import run
+
+    small = {"gate": {"hidden": (8,), "steps": 30, "batch_size": 128}, "seeds": (0, 1)}
+    before, after = Scenario(name="before", **small), Scenario(name="after", debias="verbosity", note="secret words", **small)
+    return planted_study.study, *(run(scenario, planted_study.study) for scenario in (before, after))

@@ -9,6 +9,7 @@ import pandas as pd
 
 from workbench import figures
 from workbench.evaluate.metrics import metric_table
+from workbench.evaluate.watershed import Watershed
 from workbench.scores import Scores
 
 LONG = "a-source-with-a-long-name-overall_quality_of_the_answer_as_judged_"
@@ -41,6 +42,11 @@ def gate_prompt(rng, objectives, slices, size):
 def gate_heatmap(rng, objectives, slices, size):
     rows = [(s, o, share, 40) for s in slices for o, share in zip(objectives, rng.dirichlet(np.ones(len(objectives))))]
     return pd.DataFrame(rows, columns=["slice", "objective", "share", "prompts"])
+
+
+def gate_watershed(rng, objectives, slices, size):
+    weights = rng.dirichlet(np.ones(len(objectives)), size=(3, 90)) * size
+    return Watershed.of(weights, objectives, sections=np.resize(slices, 90).tolist()).table
 
 
 def objective_correlation(rng, objectives, slices, size):
@@ -119,6 +125,7 @@ def learning(rng, objectives, slices, size):
 MAKERS = {
     figures.plot_gate_prompt: gate_prompt,
     figures.plot_gate_heatmap: gate_heatmap,
+    figures.plot_gate_watershed: gate_watershed,
     figures.plot_objective_correlation: objective_correlation,
     figures.plot_verbosity: verbosity,
     figures.plot_strength: strength,

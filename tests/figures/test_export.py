@@ -140,8 +140,24 @@ def test_provenance_is_in_every_file(saved):
 def test_the_csv_is_the_figures_table(saved):
     folder, made, figs = saved
     pd.testing.assert_frame_equal(pd.read_csv(folder / f"{NAME}.csv"), figures.table(figs["icml"]), check_dtype=False)
-    assert {path.suffix for path in made["icml"].files} == {".pdf", ".svg", ".png", ".csv"}
+    assert {path.suffix for path in made["icml"].files} == {".pdf", ".svg", ".png", ".csv", ".json", ".tex"}
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+    told = json.loads((folder / f"{NAME}.json").read_text(), parse_constant=lambda word: pytest.fail(word))
+    pd.testing.assert_frame_equal(pd.DataFrame(told["table"]), figures.table(figs["icml"]), check_dtype=False)
+    assert told["provenance"]["study"] == "abc123" and told["sentence"] == figures.sentence(figs["icml"])
+    assert r"\includegraphics" in (folder / f"{NAME}.tex").read_text()
+
+
+def test_the_same_figure_is_the_same_file(saved, tmp_path):
+    """To the byte: the browser's random ids and dates are not kept."""
+    folder, _, figs = saved
+    figures.save(figs["ieee"], "map", "ieee-page", ("pdf", "svg"), tmp_path, height=2.5)
+    for kind in ("pdf", "svg", "csv", "json", "tex"):
+        assert (tmp_path / f"map.{kind}").read_bytes() == (folder / f"map.{kind}").read_bytes(), kind
+    assert b"CreationDate" not in (folder / "map.pdf").read_bytes()
+    seen = figures.preview(figs["ieee"], "map", "ieee-page", height=2.5)
+    assert seen.svg.encode() == (folder / "map.svg").read_bytes(), "what is shown is what is written"
+    assert (seen.width, seen.height) == (7.16, 2.5) and seen.smallest >= 6
 
 
 def test_no_prompt_unless_asked(saved, tmp_path):
@@ -202,7 +218,7 @@ def test_without_a_browser_the_remedy_is_named_and_html_works(monkeypatch, tmp_p
     done = figures.save(fig, "a", formats=("html",), folder=tmp_path, provenance={"note": "</script><b>"})
     page = (tmp_path / "a.html").read_text()
     assert (
-        {path.name for path in done.files} == {"a.html", "a.csv"}
+        {path.name for path in done.files} == {"a.html", "a.csv", "a.json"}
         and "Why" not in page
         and "cdn.plot.ly" not in re.sub(r"(?s)<script.*?</script>", "", page)
     )
@@ -272,11 +288,12 @@ def test_a_folder_in_the_way(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]
 
 
+DATE = b"/CreationDate (D:20260101120000+00'00')"
 PDF = b"%PDF-1.4\n" + b"".join(
     b"%d 0 obj\n%b\nendobj\n" % (i + 1, body)
     for i, body in enumerate(
         [
-            b"<</Title (x)\n/Producer (p \\(q\\))>>",
+            b"<</Title (x)\n/Producer (p \\(q\\))\n" + DATE + b">>",
             b"<</Type /Page\n/MediaBox [0 0 99 50]>>",
             b"<</Type /Pages /Kids [2 0 R]>>",
             b"<</Type /Catalog>>",
@@ -294,7 +311,7 @@ def small_pdf() -> bytes:
 def test_stamping_a_pdf_appends_and_keeps():
     before = small_pdf()
     after = stamp_pdf(before, title="t \u03c1", subject="s", creator="c", provenance='{"a": "<>"}', width=234.0)
-    assert after.startswith(before) and pdf_width(after) == 234 / 72
+    assert after.startswith(before.replace(DATE, b" " * len(DATE))) and pdf_width(after) == 234 / 72
     assert pdf_strings(after) == {"Title": "t \u03c1", "Subject": "s", "Creator": "c", "Provenance": '{"a": "<>"}'}
     assert b"/Producer (p \\(q\\))" in after[len(before) :]
     with pytest.raises(WorkbenchError, match="cannot be stamped"):

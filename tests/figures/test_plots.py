@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 
 from workbench import figures
 from workbench.errors import WorkbenchError
+from workbench.evaluate import StrengthTable, strength_cuts
+from workbench.figures import tidy
 from workbench.figures.base import shorten
+from workbench.preference.strength import Strength
 
 PLOTS = list(figure_data.MAKERS)
 
@@ -97,9 +100,12 @@ def test_running_sum_ends_at_the_margin():
     np.testing.assert_allclose(np.asarray(bars.base, float) + np.asarray(bars.x, float), table["end"])
 
 
-def test_others_row_is_always_there():
-    table = figures.table(figures.plot_decomposition(figure_data.data_of(figures.plot_decomposition, k=3)))
-    assert table["objective"].tolist()[-2:] == ["0 others", "Margin"]
+def test_no_row_for_no_others():
+    fig = figures.plot_decomposition(figure_data.data_of(figures.plot_decomposition, k=3))
+    table = figures.table(fig)
+    assert len(table) == 4 and table["objective"].iloc[-1] == "Margin" and not table["objective"].str.contains("others").any()
+    assert figures.LIGHT.baseline not in fig.data[1].marker.color, "an objective has its group's colour, not the others' grey"
+    assert sum(shape.yref == "y" and shape.xsizemode == "pixel" for shape in fig.layout.shapes) == 3, "a sign for each objective"
 
 
 def test_weights_and_coefficients_are_named_apart_and_complete():
@@ -141,6 +147,18 @@ def test_strength_with_odd_cuts(cuts):
         assert table.loc[table["band"] == "flip", "pairs"].sum() == (mean < cuts[0]).sum()
 
 
+def test_strength_of_a_study_says_which_study():
+    """A StrengthTable is drawn as it is; its cuts by share are cuts by value, and its study goes along."""
+    mean, _ = figure_data.data_of(figures.plot_strength)
+    pairs = pd.DataFrame({"pair_id": np.arange(400), "family": np.arange(400) // 4})
+    found = StrengthTable(pairs, Strength(np.stack([mean - 0.5, mean + 0.5], axis=1), 1.0, 5), study_hash="abc123abc123")
+    fig = figures.plot_strength(found, **strength_cuts(found, flip_share=0.05, drop_share=0.1))
+    assert figures.table(fig).groupby("band")["pairs"].sum().to_dict() == {"flip": 20, "drop": 40, "keep": 340}
+    told = tidy.provenance(found)
+    assert (told["study"], told["split"], told["n"], told["families"]) == ("abc123abc123", "train", 400, 100)
+    assert told["scenarios"] == [] and told["openings"] == 0 and "abc123abc123" in json.dumps(fig.layout.meta)
+
+
 def test_strength_refuses_crossed_cuts_and_takes_constant_strength():
     with pytest.raises(WorkbenchError, match="lies above"):
         figures.plot_strength((np.zeros(3), np.ones(3)), flip_below=1.0, drop_below=0.0)
@@ -156,6 +174,15 @@ def test_correlation_hides_what_its_interval_does_not_tell_from_zero():
     cells = np.asarray(heat.z, float)
     assert np.nanmax(cells) == 0.4 and np.nanmin(cells[np.isfinite(cells)]) == 0.0
     assert (heat.zmin, heat.zmid, heat.zmax) == (-1, 0, 1)
+
+
+def test_the_sign_of_a_correlation_needs_no_colour():
+    """Above seven objectives cells hold no numbers, but what lies below zero has its minus."""
+    data = figure_data.data_of(figures.plot_objective_correlation, k=12)
+    fig = figures.plot_objective_correlation(data)
+    cells, words = np.asarray(fig.data[0].z, float), fig.data[1]
+    assert set(words.text) == {"\u2212"} and len(words.x) == (cells < -0.05).sum() > 0
+    assert all(cells[row, column] < 0 for row, column in zip(words.y, words.x))
 
 
 def test_only_words_colour_a_difference():

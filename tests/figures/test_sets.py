@@ -1,5 +1,9 @@
 """The figures of a trained result, all at once, and why one is lacking."""
 
+import re
+import xml.etree.ElementTree as ET
+
+import figure_data
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,24 +11,16 @@ import pytest
 from workbench import figures
 from workbench.errors import WorkbenchError
 from workbench.figures.base import provenance_of
-from workbench.figures.sets import figures_of
-from workbench.scenario.recipe import GateSpec, Scenario
-from workbench.scenario.run import run
+from workbench.figures.sets import MAKERS, figures_of
 
 
-@pytest.fixture(scope="module")
-def results(planted_study):
-    gate = GateSpec(hidden=(8,), steps=40)
-    before = run(Scenario(name="before", gate=gate, seeds=(0, 1)), planted_study.study, cache=False)
-    after = run(Scenario(name="after", debias="verbosity", gate=gate, seeds=(0, 1)), planted_study.study, cache=False)
-    return planted_study.study, before, after
-
-
-def test_all_figures_of_a_result(results):
-    study, before, after = results
+def test_all_figures_of_a_result(trained):
+    study, before, after = trained
     pair = after.pairs["pair_id"].iloc[3]
     made, lacking = figures_of(after, study, baseline=before, pair=pair, theme="dark")
-    assert set(made) == {"sections", "gate", "objectives", "verbosity", "comparison", "gate-prompt", "decomposition"}
+    assert set(made) == {
+        "sections", "gate", "watershed", "objectives", "verbosity", "comparison", "gate-prompt", "decomposition", "learning",
+    }
     assert "no stored map" in lacking["prompt-map"]
     for name, fig in made.items():
         assert len(figures.table(fig)), name
@@ -35,11 +31,28 @@ def test_all_figures_of_a_result(results):
         figures_of(after, study, pair="nope")
 
 
-def test_what_a_trained_result_gives_besides(results):
-    _, before, after = results
+def test_what_a_trained_result_gives_besides(trained):
+    _, before, after = trained
     curves = figures.table(figures.plot_learning({"before": before, "after": after}))
     assert curves.groupby("run")["seed"].nunique().to_dict() == {"after": 2, "before": 2}
     prompts = after.pairs["prompt_id"].unique()
     places = pd.DataFrame({"prompt_id": prompts, "x": np.arange(len(prompts)), "y": 0.5})
     for by in ("dominant", "section", "entropy"):
         assert len(figures.table(figures.plot_prompt_map(after, places=places, by=by))) == len(prompts)
+
+
+def test_the_whole_set_at_a_columns_width(browser, trained, tmp_path):
+    """Every figure of the set: the venue's width in all three formats, text of six points or more, all of it text."""
+    study, before, after = trained
+    names = [name for name in MAKERS if name not in ("prompt-map", "strength")]  # no map is stored, and no ensemble is at hand
+    made, lacking = figures_of(after, study, baseline=before, pair=after.pairs["pair_id"].iloc[3], only=names)
+    made["prompt-map"] = figures.plot_prompt_map(figure_data.data_of(figures.plot_prompt_map))
+    made["strength"] = figures.plot_strength(figure_data.data_of(figures.plot_strength), flip_below=-0.5, drop_below=0.1)
+    assert not lacking and set(made) == set(MAKERS)
+    for saved in figures.save_all(made, "icml-column", ("svg", "pdf"), tmp_path):
+        root = ET.parse(saved.files[0]).getroot()
+        assert saved.smallest >= 6 and saved.files[0].suffix == ".svg"
+        assert float(root.get("width").removesuffix("in")) == pytest.approx(3.25, abs=1e-6)
+        box = re.findall(rb"/MediaBox\s*\[([^\]]+)\]", saved.files[1].read_bytes())[-1].split()
+        assert float(box[2]) / 72 == pytest.approx(3.25, abs=0.01)
+        assert len([node for node in root.iter("{http://www.w3.org/2000/svg}text") if "".join(node.itertext()).strip()]) >= 4

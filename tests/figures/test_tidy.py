@@ -108,6 +108,7 @@ def test_learning_from_histories():
     [
         lambda r: figures.plot_gate_prompt(r, pair="c1"),
         figures.plot_gate_heatmap,
+        figures.plot_gate_watershed,
         figures.plot_objective_correlation,
         lambda r: figures.plot_verbosity(r, against="verbosity"),
         lambda r: figures.plot_decomposition(r, pair="c1"),

@@ -12,7 +12,7 @@ from comparisons import auroc, planted_flips
 from workbench.errors import WorkbenchError
 from workbench.preference.bradley_terry import Supervision
 from workbench.preference.heads import BradleyTerryHead
-from workbench.preference.strength import Strength
+from workbench.preference.strength import Strength, bands
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +116,34 @@ def test_suspects(strength):
     assert Supervision.drop(~strength.suspects(0.25)).weight.sum() == 600
     with pytest.raises(WorkbenchError, match="fraction 2"):
         strength.suspects(2.0)
+
+
+def test_bands_by_hand():
+    mean = np.array([0.4, -1.0, 0.2, -0.5, 0.2, 3.0, -0.1, 1.0])
+    def places(**cuts):
+        return tuple(np.flatnonzero(mask).tolist() for mask in bands(mean, **cuts))
+
+    assert places(flip_below=-0.5, drop_below=0.2) == ([1], [3, 6])  # below, not at
+    assert places(drop_below=0.2) == ([], [1, 3, 6]) and places() == ([], [])
+    assert places(flip_share=0.25, drop_share=0.25) == ([1, 3], [2, 6])  # of two equals the first
+    assert places(flip_share=0.25, drop_share=0.25, among=mean > -0.6) == ([3, 6], [2, 4])
+    assert places(flip_below=0.0, among=np.zeros(8, bool)) == ([], [])
+
+
+def test_other_pairs_under_the_same_heads(data, strength):
+    """The pairs it was fitted on come out as they were, and any others by one head of each member."""
+    again = strength.on(data.features, groups=data.families)
+    assert again.members.shape == strength.members.shape and again.heads is strength.heads
+    assert again.members.tobytes() == strength.members.tobytes()  # the same families meet the same folds
+    few = strength.on(data.features.rows(slice(0, 3)))  # fewer families than folds
+    assert few.members.shape == (3, 10) and np.isfinite(few.mean).all()
+    rewards = strength.heads(data.features.response[:3])
+    margins = (rewards[..., 0] - rewards[..., 1]).reshape(10, 5, 3)
+    for pair in range(3):
+        for member in range(10):
+            assert few.members[pair, member] in margins[member, :, pair]
+    with pytest.raises(WorkbenchError, match="no heads"):
+        replace(strength, heads=None).on(data.features)
 
 
 def test_cancel_is_heard(data):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from workbench.errors import WorkbenchError
-from workbench.scenario.edits import multiplied, on, recipe_key, seeds_of, swapped, switched
+from workbench.scenario.edits import checked, multiplied, on, recipe_key, seeds_of, swapped, switched
 from workbench.scenario.recipe import Scenario
 
 NAMES = ("a", "b", "c")
@@ -49,3 +49,13 @@ def test_seeds_are_a_count_or_themselves():
 def test_the_key_of_a_recipe_leaves_out_its_seeds_and_nothing_else():
     assert recipe_key(Scenario(seeds=(0,))) == recipe_key(Scenario(seeds=(3, 4), name="x"))
     assert recipe_key(Scenario()) != recipe_key(Scenario(drop=("a",)))
+
+
+def test_a_scenario_is_held_against_the_study(planted_study):
+    study = planted_study.study
+    good = Scenario(drop=("safety",), swap={"helpfulness": "n_words"}, debias=("verbosity", "n_words"))
+    assert checked(good, study) is good
+    for bad, words in ((Scenario(drop=("wit",)), "unknown objective 'wit'"), (Scenario(swap={"safety": "charm"}), "unknown column 'charm'"),
+                       (Scenario(debias="charm"), "unknown column 'charm'.*verbosity.*n_words")):
+        with pytest.raises(WorkbenchError, match=words):
+            checked(bad, study)

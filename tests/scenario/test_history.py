@@ -93,3 +93,13 @@ def test_any_walk_agrees_with_a_plain_tree(acts):
             here = len(names) - 1
         assert tree.here == here and tree.scenario.name == names[here]
         assert tree.can_redo == (here in redo) and tree.can_undo == (parents[here] is not None)
+
+
+def test_a_step_is_named_without_another_step():
+    tree = History.start(ROOT).edit(named("a"), gesture="drag").undo()
+    told = tree.annotate(1, name="better", note="why")
+    assert (told.steps[1].scenario.name, told.steps[1].scenario.note, told.steps[1].parent, told.here) == ("better", "why", 0, 0)
+    assert told.annotate(1, note="").steps[1].scenario.name == "better" and tree.annotate(1) == tree
+    for act in (lambda: tree.annotate(2, name="x"), lambda: tree.at(-1)):
+        with pytest.raises(WorkbenchError, match="no step"):
+            act()

@@ -116,3 +116,16 @@ def test_an_observer_that_fails_does_not_leave_the_job_hanging():
     finally:
         job._thread.join(5)
         threading.excepthook = hook
+
+
+def test_a_job_that_waits_is_cancelled_without_ever_running():
+    ran, states = [], []
+    job = Job(Scenario(), lambda *, progress, cancel: ran.append(1), notify=lambda job: states.append(job.state), queued=True)
+    assert job.state == "queued" and not job.running and job.cancel().cancel().wait(1).state == "cancelled"
+    assert job.start().state == "cancelled" and ran == [] and states == ["cancelled"]
+
+
+def test_its_turn_comes_before_it_is_started():
+    job = Job(Scenario(), lambda *, progress, cancel: whole(), queued=True)
+    assert job.admit().running and job.state == "running"
+    assert job.start().wait(5).state == "done" and job.admit().state == "done"

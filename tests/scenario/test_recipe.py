@@ -69,7 +69,8 @@ names = st.sampled_from("abcdef")
     "drop": st.lists(names, max_size=3), "keep": st.none() | st.lists(names, min_size=1, max_size=4), "name": st.text(max_size=5),
     "multiply": st.dictionaries(names, st.floats(0, 5), max_size=3), "swap": st.dictionaries(names, names, max_size=3),
     "debias": st.none() | names | st.lists(names, max_size=3), "seeds": st.sets(st.integers(0, 99), min_size=1).map(tuple),
-    "labels": st.sampled_from(["hard", "drop", "soft+margin"]), "gate": st.sampled_from([{}, {"kind": "uniform"}, {"hidden": ()}]),
+    "labels": st.sampled_from(["hard", "drop", "soft+margin", {"kind": "flip", "flip_share": 0.05, "drop_share": 0.1, "where": ["Chat"]}]),
+    "gate": st.sampled_from([{}, {"kind": "uniform"}, {"hidden": ()}]),
 }))
 def test_json_round_trip(fields):
     scenario = Scenario(**fields)
@@ -111,7 +112,7 @@ def test_edits_in_words():
                         seeds=(0,))
     said = edited.edits_from(base)
     assert said == ("without a", "b × 0.5", "n_words in place of c", "debiased against n and v", "penalties not below 0",
-                    "labels: flip by preference strength", "1 seed (0)")
+                    "labels by preference strength: flip the lowest 10 %", "1 seed (0)")
     assert base.edits_from(edited)[0] == "with a again" and "no debias" in base.edits_from(edited)
     assert base.child(name="other").edits_from(base) == ()
     assert base.child(keep=("a", "b")).edits_from(base) == ("only a, b",)

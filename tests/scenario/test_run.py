@@ -15,9 +15,11 @@ from workbench.objectives.ranks import spearman
 from workbench.preference.bradley_terry import Supervision
 from workbench.scenario import gates
 from workbench.scenario.inputs import prepare
+from workbench.scenario.labels import LabelSpec
 from workbench.scenario.plan import Plan
 from workbench.scenario.recipe import GateSpec, Scenario
 from workbench.scenario.run import run, training_scores
+from workbench.scenario.strength import strength_of, supervision
 from workbench.study import Study
 
 
@@ -75,9 +77,8 @@ def test_the_gate_learns_on_train_families_alone(wide, one, learnt):
 @pytest.mark.parametrize("labels", ["drop", "flip", "soft", "margin", "flip+margin", "soft+margin"])
 def test_treatments_reach_the_loss(wide, one, learnt, labels):
     result = run(one.child(labels=labels), wide.study, cache=False)
-    strength = gates.strength_of(prepare(wide.study)).mean
-    taught = learnt[0][1]
-    low = strength < 0
+    found = strength_of(wide.study, store=False).strength
+    taught, strength, low = learnt[0][1], found.mean, found.suspects(0.1)
     soft = 1 / (1 + np.exp(-strength))
     expected = {"drop": (1.0, 0.0, ~low), "flip": (~low, 0.0, 1.0), "soft": (soft, 0.0, 1.0), "margin": (1.0, strength, 1.0),
                 "flip+margin": (~low, strength, 1.0), "soft+margin": (soft, strength, 1.0)}[labels]
@@ -86,11 +87,16 @@ def test_treatments_reach_the_loss(wide, one, learnt, labels):
     assert 0 < low.sum() < len(low) and result.accuracy > 0.5
 
 
-def test_strength_is_fitted_once_and_without_its_own_family(wide, one, monkeypatch):
-    run(one.child(labels="drop"), wide.study, cache=False)
-    monkeypatch.setattr(gates.Strength, "fit", lambda *a, **k: pytest.fail("fitted again"))
-    run(one.child(labels="flip"), wide.study, cache=False)
-    assert gates.strength_of(prepare(wide.study)).folds == 5
+def test_two_bands_in_one_section_reach_the_loss(wide, one, learnt):
+    spec = LabelSpec(kind="flip", flip_below=-0.4, drop_below=0.1, where="Chat")
+    run(one.child(labels=spec), wide.study, cache=False)
+    taught, found = learnt[0][1], strength_of(wide.study, store=False)
+    for place, (mean, section) in enumerate(zip(found.mean, found.pairs["section"])):
+        flip = section == "Chat" and mean < -0.4
+        drop = section == "Chat" and -0.4 <= mean < 0.1
+        assert (taught.target[place], taught.weight[place], taught.margin[place]) == (0.0 if flip else 1.0, 0.0 if drop else 1.0, 0.0)
+    assert (taught.target == 0).any() and (taught.weight == 0).any()
+    assert (found.mean[(found.pairs["section"] != "Chat").to_numpy()] < -0.4).any()  # the same, left alone elsewhere
 
 
 @pytest.mark.parametrize("kind", ["softmax", "global", "uniform"])
@@ -177,7 +183,7 @@ def test_labels_treated_by_an_unfinished_ensemble_are_not_kept(wide, quick):
     stop.set()
     scenario = quick.child(labels="flip", gate={"kind": "global"}, seeds=(0,))
     prepare(wide.study).kept.pop(("strength",), None)
-    partial = run(scenario, wide.study, cancel=stop)
+    partial = run(scenario, wide.study, cancel=stop, cache=False)
     assert partial.stopped == "cancelled"
     whole = run(scenario, wide.study)
     assert whole.stopped == "finished" and not np.array_equal(whole.margins, partial.margins)
@@ -211,7 +217,7 @@ def test_unknown_names_are_told_before_anything_trains(wide, one, learnt):
 
 
 def test_supervision_of_plain_labels(wide):
-    taught = gates.supervision("hard", prepare(wide.study))
+    taught = supervision("hard", prepare(wide.study))
     assert isinstance(taught, Supervision) and (taught.target == 1).all()
 
 

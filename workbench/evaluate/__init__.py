@@ -14,6 +14,11 @@ _HOMES = {
     "correlation": (
         "correlation_table", "equivalence_table", "objective_correlation", "spearman_draws", "verbosity_table", "weighted_spearman",
     ),
+    "strength": (
+        "StrengthTable", "agreement_by_bin", "band_words", "in_sections", "length_bias", "strength_bands", "strength_cuts", "suspects",
+    ),
+    "verbosity": ("as_long", "reward_correlation", "reward_density", "reward_points", "verbosity_by_slice"),
+    "watershed": ("Watershed",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME)

@@ -75,6 +75,24 @@ def mass_certificate(shares: PairObj, difference: PairObj) -> Pair:
     return np.where((worth[:, -1] < 0) | (margin == 0), moved + rest, np.nan)
 
 
+def mass_moves(shares: Obj, difference: Obj) -> tuple[list[tuple[int, float]], int] | None:
+    """Whose gate mass the certificate of one pair moves, [(objective, mass)…] in the order taken, and to which objective.
+
+    None where no gate can take the pair past zero; the masses add up to `mass_certificate`.
+    """
+    total = mass_certificate(shares[None], difference[None])[0]
+    if np.isnan(total):
+        return None
+    sign = 1.0 if float(shares @ difference) >= 0 else -1.0
+    order, left, moves = np.argsort(-sign * difference, kind="stable"), float(total), []
+    for at in order[:-1]:
+        part = min(float(shares[at]), left)
+        if part > 0:
+            moves.append((int(at), part))
+        left -= part
+    return moves, int(order[-1])
+
+
 def flip_certificates(
     weights: PairObj, scores: Scores, raw: Scores, nuisance: Scores | None = None, penalty: np.ndarray | None = None,
     *, multiplier: Obj | None = None, spread: Pair | None = None,

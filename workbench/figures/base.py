@@ -39,6 +39,11 @@ def provenance_of(fig: go.Figure) -> dict:
     return dict(_meta(fig)["provenance"])
 
 
+def with_provenance(fig: go.Figure, told: Mapping) -> go.Figure:
+    """The figure, with this in place of what it said of where its numbers come from."""
+    return fig.update_layout(meta={**_meta(fig), "provenance": dict(told)})
+
+
 def _meta(fig: go.Figure) -> dict:
     meta = fig.layout.meta
     if not isinstance(meta, dict) or "table" not in meta:

@@ -9,20 +9,22 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from . import tidy
-from .base import TICK, escape, figure, grouped, interval, number, shorten, spread_limits, wanted, widest
+from .base import MINUS, TICK, escape, figure, grouped, interval, number, shorten, spread_limits, wanted, widest
 from .rows import HEAD, baseline_mark, candidate_mark, cell_words, column, heights, lay_rows, note
 from .signs import add_key
 from .theme import GROUPS, Theme, theme_of
 
 KEYS = ("before debias", "after debias")
 VIEWS = ("pooled", "within prompts")
+NUMBERED, SEEN = 7, 0.05  # objectives whose cells hold numbers on a narrow page; a correlation whose colour can be seen
 
 
 def plot_objective_correlation(data, *, groups: Mapping | None = None, theme: str | Theme = "light") -> go.Figure:
     """Spearman correlation of every two objectives: red below zero, the ground at zero, blue above.
 
     data: a table objective, other, rho (low and high where known: a cell whose interval holds zero keeps the ground's
-    colour), Scores, or a Result (its scores before debias). Collinear objectives trade gate weight from seed to seed.
+    colour), Scores, or a Result (its scores before debias). Cells hold numbers, a minus alone where there are many.
+    Collinear objectives trade gate weight from seed to seed.
     """
     look = theme_of(theme)
     source = data if isinstance(data, pd.DataFrame) else tidy.objective_correlation(data)
@@ -109,11 +111,11 @@ def _cells(fig: go.Figure, look: Theme, rho: np.ndarray, seen: np.ndarray, names
         ),
         showscale=len(names) > 2,
     )
-    strong = dict(zip(rho.ravel(), seen.ravel()))
+    strong, few = dict(zip(rho.ravel(), seen.ravel())), len(names) <= NUMBERED
     cell_words(
         fig,
-        rho if len(names) <= 7 else [],
-        lambda v: number(v, 2, True),
+        rho if few else np.where(seen < -SEEN, rho, np.nan),  # in grey a minus alone tells below from above zero
+        lambda v: number(v, 2, True) if few else MINUS,
         lambda v: look.text_on(abs(strong[v]), "candidate" if v > 0 else "negative"),
     )
 

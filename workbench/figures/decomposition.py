@@ -23,7 +23,7 @@ def plot_decomposition(
     """Running sum of one pair's margin: each bar starts where the last ended, the last bar is the margin.
 
     data: a table objective, weight, difference, contribution (`evaluate.decompose`), or a Result and the id of the pair.
-    Largest contributions first; the rest in one row, "n others", always there. Subtracting bars are pale with an
+    Largest contributions first; the rest, where there are more, in one row, "n others". Subtracting bars are pale with an
     outline. baseline: the margin before the edit, a ring on the last bar. Contributions add up to the margin exactly.
     """
     look = theme_of(theme)
@@ -42,7 +42,7 @@ def plot_decomposition(
         fig,
         look,
         frame["objective"].tolist(),
-        groups=[*frame["group"][:-2], None, None],
+        groups=[group if whose == whose else None for group, whose in zip(frame["group"], frame["weight"])],
         right=COLUMN + 12,
         foot=24,
         most=20,
@@ -63,7 +63,7 @@ def _running(frame: pd.DataFrame, most: int) -> pd.DataFrame:
     most = len(frame) if len(frame) <= most + 1 else most
     kept, left = frame.loc[order[:most]], frame.loc[order[most:]]
     others = {"objective": f"{len(left)} others", "group": "", "contribution": float(left["contribution"].sum())}
-    rows = pd.concat([kept, pd.DataFrame([others])], ignore_index=True)
+    rows = pd.concat([kept, pd.DataFrame([others] if len(left) else [])], ignore_index=True)
     end = rows["contribution"].cumsum()
     rows["start"], rows["end"] = end - rows["contribution"], end
     total = {"objective": MARGIN, "group": "", "contribution": float(frame["contribution"].sum()), "start": 0.0, "end": float(end.iloc[-1])}
@@ -90,7 +90,8 @@ def _steps(fig: go.Figure, look: Theme, frame: pd.DataFrame, baseline: float | N
     last, up = len(frame) - 1, frame["contribution"].to_numpy() >= 0
     fill = [look.fill(g) if add else look.tint(g) for g, add in zip(frame["group"], up)]
     edge = [look.fill(g) if add else look.group(g) for g, add in zip(frame["group"], up)]
-    fill[last - 1], edge[last - 1] = (look.baseline if up[last - 1] else look.band), look.baseline
+    if np.isnan(frame["weight"].to_numpy(float)[last - 1]):  # the others have no weight of their own
+        fill[last - 1], edge[last - 1] = (look.baseline if up[last - 1] else look.band), look.baseline
     fill[last], edge[last] = look.candidate, look.candidate
     joints = [(i, i + 1) for i in range(last)]
     fig.add_scatter(

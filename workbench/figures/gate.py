@@ -150,17 +150,22 @@ def plot_gate_heatmap(data, *, by: str = "section", groups: Mapping | None = Non
 
 def _column_labels(fig: go.Figure, look: Theme, slices: list, frame: pd.DataFrame) -> None:
     """Slice names above their columns, level where they fit a narrow page, else slanting; what a cell is, below."""
-    labels = shorten(slices, 18)
-    level = max(text_width(label) for label in labels) * len(labels) < 215
+    labels = [escape(s) for s in shorten(slices, 18)]
+    margin = fig.layout.margin
+    cell = (NARROWEST - margin.l - margin.r) / len(labels)
+    broken = [label.replace(" ", "<br>", 1) if text_width(label) > cell - 4 else label for label in labels]
+    wide = [widest(label.split("<br>")) for label in broken]
+    level = max([wide[0] / 2 + wide[-1] / 2, *((a + b) / 2 for a, b in zip(wide, wide[1:]))]) < cell - 4
+    labels = broken if level else labels
     angle = 0 if level else -40 if len(labels) <= 6 else -90
-    margin, wide = fig.layout.margin, widest(labels)
-    top = {0: 26, -40: 12 + 0.65 * wide, -90: 14 + wide}[angle]
-    right = 8 + (max(0.76 * text_width(labels[-1]) - 12, 0) if angle == -40 else 0)
+    tall = widest(labels)
+    top = {0: 26 + 13 * any("<br>" in label for label in labels), -40: 12 + 0.65 * tall, -90: 14 + tall}[angle]
+    right = 8 + (max(0.76 * text_width(labels[-1]) - 12, 0) if angle == -40 else max((wide[-1] - cell) / 2, 0) if level else 0)
     fig.update_layout(margin=dict(t=top, r=right), height=fig.layout.height + top - margin.t)
     fig.update_xaxes(
         range=[-0.5, len(slices) - 0.5],
         tickvals=list(range(len(slices))),
-        ticktext=[escape(s) for s in labels],
+        ticktext=labels,
         side="top",
         tickangle=angle,
         tickfont=dict(color=look.ink, size=TICK),

@@ -64,6 +64,7 @@ def plot_learning(
         mode="markers",
         marker=dict(size=5, color=[look.candidate if run == candidate else look.baseline for run in kept["run"]]),
         hovertemplate="lowest: %{y:.3f}<extra></extra>",
+        cliponaxis=False,
     )
     _axes(fig, look, frame, value)
     _end_names(fig, look, frame, ends, candidate)

@@ -19,7 +19,9 @@ def on_paper(fig: go.Figure, *, include_prompts: bool = False) -> dict:
     Prompts shown on hover, and in its table, are left out unless asked for.
     """
     data = json.loads(fig.to_json())
-    meta = data["layout"].pop("meta", {})
+    meta = {name: value for name, value in data["layout"].pop("meta", {}).items() if name != "key"}  # it is drawn by now
+    for place, trace in enumerate(data["data"]):
+        trace["uid"] = f"t{place}"  # else the browser makes one up
     if fig.layout.template.layout.font.color == DARK.ink:
         swap = dict(zip(DARK.colors(), LIGHT.colors()))
         data = json.loads(re.sub(r"#[0-9a-f]{6}\b", lambda found: swap.get(found[0], found[0]), json.dumps(data)))

@@ -9,35 +9,41 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from ..errors import WorkbenchError
+from ..projection.clusters import densest
+from ..projection.maps import PromptMap
 from . import tidy
-from .base import TICK, count, escape, figure, grouped, number, shorten, text_width, wanted
+from .base import TICK, count, escape, figure, grouped, number, shorten, wanted
+from .labels import apart, write
 from .rows import note
-from .signs import KEY, add_key, key_lines
+from .signs import KEY, NARROWEST, add_key, key_lines
 from .theme import GROUPS, OTHER, Theme, symbol, theme_of
 
-TALL = 380  # px
+TALL, SIDE, FOOT, AIR = 380, 8, 22, 0.04  # px; the share of the range left free around the marks
+LETTERS = (11, 13)  # px, for the smallest and the largest kind named
 VIEWS = {"dominant": "objective", "section": "section", "entropy": "entropy"}
 
 
 def plot_prompt_map(
     data,
     *,
-    places: pd.DataFrame | None = None,
+    places: PromptMap | pd.DataFrame | None = None,
     by: str = "dominant",
     groups: Mapping | None = None,
-    labels: int = 8,
+    labels: int = 10,
     theme: str | Theme = "light",
 ) -> go.Figure:
     """Each prompt a mark on its stored place: coloured by the objective that leads, by section, or by the gate's entropy.
 
     data: a table prompt_id, x, y with objective, section or entropy (and `kept`, 0 to 1: the neighbourhood the map kept,
-    drawn as opacity; `prompt`: text shown on hover only); or a Result with `places` from `projection.stored_map`.
-    Colour is doubled by shape; the `labels` largest kinds are named where they lie. Entropy counts objectives: exp(H).
+    drawn as opacity; `cluster`, `cluster_name`: named where they lie, grey = in none; `prompt`: shown on hover only); or a
+    Result with `places`, what `projection.stored_map` gives. Colour is doubled by shape. The `labels` largest clusters are
+    named, or without clusters the most frequent kinds; a name that finds no room is left to the hover. Entropy: exp(H).
     """
     look = theme_of(theme)
     if by not in VIEWS:
         raise WorkbenchError(f"no map by {by!r}", remedy=f"Choose one of {', '.join(VIEWS)}")
     source = data if isinstance(data, pd.DataFrame) else tidy.prompt_map(data, places)
+    agreement = getattr(places, "agreement", None)
     frame = wanted(source, "prompt_id", "x", "y", VIEWS[by], what="prompt map")
     if by == "dominant":
         frame = grouped(frame, groups)
@@ -49,9 +55,11 @@ def plot_prompt_map(
     if kinds is not None:
         shown = [g for g in [*GROUPS, OTHER] if g in set(signs)]
         key = [(_kind_name(kinds, signs, g, by), _key_mark(look, g)) for g in shown]
-    _frame(fig, frame, KEY * max(key_lines([label for label, _ in key]), 2 if kinds is None else 0))
+    _frame(fig, frame, KEY * max(key_lines([label for label, _ in key]), 2 if kinds is None else 0), agreement, _clustered(frame) and kinds is not None)
     add_key(fig, look, key, above=4)
-    if kinds is not None and (by == "dominant" or kinds.nunique() > len(GROUPS)):  # else the key names them all
+    if _clustered(frame):
+        _names(fig, look, frame, frame["cluster_name"], labels)
+    elif kinds is not None and (by == "dominant" or kinds.nunique() > len(GROUPS)):  # else the key names them all
         _names(fig, look, frame, kinds, labels)
     return fig
 
@@ -87,16 +95,19 @@ def _key_mark(look: Theme, sign: str) -> dict:
     return dict(symbol=symbol(sign), color=look.group(sign), size=7)
 
 
-def _marker(look: Theme, signs: list[str], size: float) -> dict:
-    colors = [look.group(sign) for sign in signs]
+def _marker(look: Theme, signs: list[str], size: float, outside: np.ndarray) -> dict:
+    """Marks of these signs; those outside every cluster keep their shape, smaller and grey."""
+    colors = [look.group(OTHER if alone else sign) for sign, alone in zip(signs, outside)]
     wide = [size * 0.4 if sign == "Form" else 1.0 if sign == OTHER else 0 for sign in signs]
     sizes = [size * (0.7 if sign == "Form" else 1.0) for sign in signs]  # a dash draws wider than it says
+    sizes = [each * (0.75 if alone else 1.0) for each, alone in zip(sizes, outside)]
     return dict(symbol=[symbol(sign) for sign in signs], size=sizes, color=colors, line=dict(color=colors, width=wide))
 
 
 def _marks(fig: go.Figure, look: Theme, frame: pd.DataFrame, by: str, signs: list[str]) -> None:
     size = float(np.clip(60 / np.sqrt(len(frame)), 3.4, 6.5))
-    marker = _marker(look, signs, size)
+    outside = frame["cluster_name"].isna().to_numpy() if _clustered(frame) else np.zeros(len(frame), bool)
+    marker = _marker(look, signs, size, outside)
     if by == "entropy":
         ends = sorted({float(frame["entropy"].min()), float(frame["entropy"].max())})
         marker = dict(
@@ -122,11 +133,9 @@ def _marks(fig: go.Figure, look: Theme, frame: pd.DataFrame, by: str, signs: lis
                 tickfont=dict(size=TICK, color=look.ink2),
             ),
         )
-    marker["opacity"] = (0.25 + 0.65 * frame["kept"]).tolist() if "kept" in frame.columns else 0.8
-    words = [
-        escape(" \u00b7 ".join(str(frame.at[i, c]) for c in ("prompt_id", "section", "objective") if c in frame.columns))
-        for i in frame.index
-    ]
+    marker["opacity"] = (0.35 + 0.6 * frame["kept"]).tolist() if "kept" in frame.columns else 0.8
+    told = [c for c in ("prompt_id", "section", "objective", "cluster_name") if c in frame.columns]
+    words = [escape(" \u00b7 ".join(str(said) for said in row if said == said and said)) for row in zip(*(frame[c] for c in told))]
     fig.add_scatter(
         x=frame["x"],
         y=frame["y"],
@@ -139,47 +148,44 @@ def _marks(fig: go.Figure, look: Theme, frame: pd.DataFrame, by: str, signs: lis
     )
 
 
-def _frame(fig: go.Figure, frame: pd.DataFrame, top: float) -> None:
-    """Equal scales and no axes."""
+def _clustered(frame: pd.DataFrame) -> bool:
+    return "cluster_name" in frame.columns and bool(frame["cluster_name"].notna().any())
+
+
+def _frame(fig: go.Figure, frame: pd.DataFrame, top: float, agreement: float | None, grey: bool) -> None:
+    """Equal scales and no axes; what may be read from it in words."""
+    limits = {}
+    for axis in "xy":
+        low, high = float(frame[axis].min()), float(frame[axis].max())
+        limits[axis] = [low - AIR * (high - low) - 1e-6, high + AIR * (high - low) + 1e-6]
     off = dict(visible=False, showgrid=False, zeroline=False)
-    fig.update_layout(margin=dict(l=8, r=8, t=top + 10, b=22), xaxis=off, yaxis=off | dict(scaleanchor="x", scaleratio=1))
-    said = f"{count(len(frame))} prompts; axes mean nothing, which prompts lie together does"
+    fig.update_layout(
+        margin=dict(l=SIDE, r=SIDE, t=top + 10, b=FOOT),
+        xaxis=off | dict(range=limits["x"]),
+        yaxis=off | dict(range=limits["y"], scaleanchor="x", scaleratio=1),
+    )
+    first = f"{count(len(frame))} prompts"
+    if grey:
+        said = [f"{first}; grey = no cluster; axes mean nothing"]
+    else:
+        said = [f"{first}; axes mean nothing, which prompts lie together does"]
     if "kept" in frame.columns:
-        said = f"{count(len(frame))} prompts; fainter = neighbourhood less well kept; axes mean nothing"
-    note(fig, said, below=4)
+        said.append("fainter = fewer neighbours kept")
+    if agreement is not None:
+        said.append(f"agreement over seeds {number(agreement)}")
+    note(fig, *said, below=4)
 
 
-def _names(fig: go.Figure, look: Theme, frame: pd.DataFrame, kinds: pd.Series, labels: int) -> None:
-    """The most frequent kinds named where they lie, moved up or down until no two names meet."""
+def _names(fig: go.Figure, look: Theme, frame: pd.DataFrame, kinds: pd.Series, most: int) -> None:
+    """The most frequent kinds named where they lie: laid out for the narrowest page, so that on every page no two names meet."""
     top = kinds.value_counts()
-    top = top[top >= max(3, 0.02 * len(frame))].index[:labels]
-    span = max(float(np.ptp(frame["x"])), float(np.ptp(frame["y"])), 1e-9)
-    placed: list[tuple[float, float, float]] = []
-    for name, short in zip(top, shorten(top.tolist(), 22)):
-        here = frame[kinds == name]
-        x, y = _thickest(here, span / 15)
-        wide, tall = text_width(short, 12) / 330 * span, 15 / 300 * span
-        for step in (0, 1, -1, 2, -2, 3, -3, 4, -4):
-            at = y + (step + 0.75) * tall  # above its marks, not on them
-            if all(abs(x - a) > (wide + w) / 2 or abs(at - b) >= tall for a, b, w in placed):
-                break
-        placed.append((x, at, wide))
-        fig.add_annotation(
-            text=f"<b>{escape(short)}</b>",
-            x=x,
-            y=at,
-            xref="x",
-            yref="y",
-            bgcolor=look.ground,
-            opacity=0.86,
-            borderpad=1,
-            font=dict(size=TICK, color=look.ink),
-        )
-
-
-def _thickest(here: pd.DataFrame, radius: float) -> tuple[float, float]:
-    """Where most marks of one kind lie together: the middle of the fullest neighbourhood, not of islands far apart."""
-    points = here[["x", "y"]].to_numpy(float)
-    some = points[:: max(1, len(points) // 400)]
-    near = ((some[:, None] - points[None]) ** 2).sum(axis=2) < radius**2
-    return tuple(np.median(points[near[near.sum(axis=1).argmax()]], axis=0).tolist())
+    top = top[top >= min(3, top.max())].index[:most]
+    (left, right), (low, high) = fig.layout.xaxis.range, fig.layout.yaxis.range
+    wide, tall = NARROWEST - 2 * SIDE, TALL - fig.layout.margin.t - FOOT
+    scale = min(wide / (right - left), tall / (high - low))  # px per unit
+    middle = np.array([(left + right) / 2, (low + high) / 2])
+    corner = middle - np.array([wide, tall]) / 2 / scale
+    points = [frame.loc[kinds == name, ["x", "y"]].to_numpy(float) for name in top]
+    places = np.array([(densest(here, 20 / scale) - corner) * scale for here in points]).reshape(-1, 2)
+    found = apart(shorten(top.tolist(), 22), places, [len(here) for here in points], LETTERS, (wide, tall))
+    write(fig, look, found, corner, scale)

@@ -9,7 +9,8 @@ import plotly.graph_objects as go
 from .base import TICK, escape, text_width
 from .theme import GROUPS, Theme
 
-KEY, GAP, NARROWEST = 20, 12, 388  # px; a line of a key, between its entries, and the narrowest page it must fit
+KEY, GAP, NARROWEST = 20, 12, 388  # px; a line of a key, between its entries, and the narrowest page that words must fit
+SCREEN = 640  # px; the narrowest cell of a notebook; on paper the key is laid anew
 _CROSS = ((-1, -3), (1, -3), (1, -1), (3, -1), (3, 1), (1, 1), (1, 3), (-1, 3), (-1, 1), (-3, 1), (-3, -1), (-1, -1))
 POLYGONS = {  # corners in units of a third of half the size
     "diamond": ((0, -3.4), (3.4, 0), (0, 3.4), (-3.4, 0)), "square": ((-2.6, -2.6), (2.6, -2.6), (2.6, 2.6), (-2.6, 2.6)),
@@ -49,31 +50,50 @@ def mark_sign(mark: dict, place: dict, *, x: float, y: float, ground: str) -> di
     return drawn(shape, place, x=x, y=y, size=mark.get("size", 7), fill=ground if hollow else mark["color"], edge=edge)
 
 
-def _places(labels: Sequence[str]) -> list[tuple[int, float]]:
-    """Line and px from the left of each entry: as many a line as the narrowest page holds."""
+def _places(labels: Sequence[str], wide: float) -> list[tuple[int, float]]:
+    """Line and px from the left of each entry: as many a line as the page holds."""
     places, line, at = [], 0, 8.0
     for label in labels:
-        wide = 15 + text_width(label) + GAP
-        if at > 8 and at + wide - GAP > NARROWEST - 8:
+        long = 15 + text_width(label) + GAP
+        if at > 8 and at + long - GAP > wide - 8:
             line, at = line + 1, 8.0
         places.append((line, at))
-        at += wide
+        at += long
     return places
 
 
-def key_lines(labels: Sequence[str]) -> int:
-    return max((line for line, _ in _places(labels)), default=-1) + 1
+def key_lines(labels: Sequence[str], wide: float = SCREEN) -> int:
+    return max((line for line, _ in _places(labels, wide)), default=-1) + 1
 
 
 def add_key(fig: go.Figure, theme: Theme, entries: Sequence[tuple[str, dict]], *, above: float) -> None:
     """The key from the figure's left edge, its last line `above` px over the rows: (label, marker) per entry."""
-    left, labels = fig.layout.margin.l, [label for label, _ in entries]
-    lines, shapes = key_lines(labels), []
-    for (label, mark), (line, at) in zip(entries, _places(labels)):
-        up = above + KEY * (lines - 1 - line) + KEY / 2
-        shapes.append(mark_sign(mark, dict(yref="paper", yanchor=1), x=at + 5 - left, y=up, ground=theme.ground))
+    told = {"entries": [[label, mark] for label, mark in entries], "above": above, "ground": theme.ground, "ink": theme.ink2}
+    _draw_key(fig, told, SCREEN)
+
+
+def rekeyed(fig: go.Figure, wide: float) -> go.Figure:
+    """The figure with its key in as few lines as a page `wide` px wide holds, and that much lower or taller; a copy."""
+    told = (fig.layout.meta or {}).get("key")
+    if told is None:
+        return fig
+    labels, fig = [label for label, _ in told["entries"]], go.Figure(fig)
+    more = KEY * (key_lines(labels, wide) - key_lines(labels, told["wide"]))
+    rest = {what: [each for each in fig.layout[what] if each.name != "key"] for what in ("shapes", "annotations")}
+    fig.layout.shapes, fig.layout.annotations = rest["shapes"], rest["annotations"]  # an update would merge them with the old
+    fig.update_layout(height=fig.layout.height + more, margin=dict(t=fig.layout.margin.t + more))
+    _draw_key(fig, told, wide)
+    return fig
+
+
+def _draw_key(fig: go.Figure, told: dict, wide: float) -> None:
+    left, labels = fig.layout.margin.l, [label for label, _ in told["entries"]]
+    lines, shapes = key_lines(labels, wide), []
+    for (label, mark), (line, at) in zip(told["entries"], _places(labels, wide)):
+        up = told["above"] + KEY * (lines - 1 - line) + KEY / 2
+        shapes.append(mark_sign(mark, dict(yref="paper", yanchor=1, name="key"), x=at + 5 - left, y=up, ground=told["ground"]))
         fig.add_annotation(
             text=escape(label), xref="paper", x=0, xanchor="left", xshift=at + 13 - left, yref="paper", y=1, yanchor="middle", yshift=up,
-            font=dict(size=TICK, color=theme.ink2),
+            font=dict(size=TICK, color=told["ink"]), name="key",
         )
-    fig.update_layout(shapes=[*fig.layout.shapes, *shapes])
+    fig.update_layout(shapes=[*fig.layout.shapes, *shapes], meta={**(fig.layout.meta or {}), "key": told | {"wide": wide}})

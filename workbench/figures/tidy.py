@@ -23,10 +23,12 @@ def provenance(data) -> dict:
     if results:
         first = results[0]
         found |= {"study": ", ".join(dict.fromkeys(str(result.study_hash) for result in results)), "split": first.split}
-        found |= {"n": len(first.pairs), "families": int(first.pairs["family"].nunique()), "openings": max(r.openings for r in results)}
+        found |= {"n": len(first.pairs), "families": int(first.pairs["family"].nunique())}
+        found["openings"] = max(getattr(result, "openings", 0) for result in results)
         found["scenarios"] = [
             {"id": r.scenario.id, "seeds": [int(seed) for seed in r.seeds], "retrained": bool(r.retrained), "stopped": r.stopped}
             for r in results
+            if hasattr(r, "scenario")  # a strength belongs to a study alone
         ]
     return found
 
@@ -186,8 +188,11 @@ def _edges(mean: np.ndarray, cuts: list[float], bins: int) -> np.ndarray:
     return edges
 
 
-def prompt_map(result, places: pd.DataFrame | None) -> pd.DataFrame:
-    """prompt_id, x, y, section, objective (leads), entropy (exp H of the gate, in objectives): one row per prompt with a place."""
+def prompt_map(result, places) -> pd.DataFrame:
+    """prompt_id, x, y, section, objective (leads), entropy (exp H of the gate, in objectives): one row per prompt with a place.
+
+    places: a table prompt_id, x, y, or a PromptMap, which adds kept, cluster and cluster_name.
+    """
     if places is None:
         raise WorkbenchError("no places to draw", where="prompt map", remedy="Pass places=workbench.projection.stored_map(study)")
     nulls = null_experts(result.scores)
@@ -206,10 +211,18 @@ def prompt_map(result, places: pd.DataFrame | None) -> pd.DataFrame:
             "entropy": np.exp(bits),
         }
     )
-    joined = places.merge(table, on="prompt_id", how="inner")
+    joined = on_map(places).merge(table, on="prompt_id", how="inner")
     if not len(joined):
         raise WorkbenchError("none of the result's prompts is on the map", where="prompt map", remedy="Use the map of the same study")
     return joined
+
+
+def on_map(places) -> pd.DataFrame:
+    """The places of a PromptMap with the names of their clusters; a table as it is."""
+    if isinstance(places, pd.DataFrame):
+        return places
+    names = places.clusters[["cluster", "name"]].rename(columns={"name": "cluster_name"})
+    return places.places.merge(names, on="cluster", how="left")
 
 
 def decomposition(result, pair) -> pd.DataFrame:

@@ -1,5 +1,5 @@
-"""Panels: one function each, from a Session to a widget."""
+"""Panels: one function each, from a Session to a widget; and all of them behind tabs, Workbench."""
 
-from .what_if import what_if
+from .workbench import Workbench, compare, explore, figures, gate, strength, verbosity, what_if
 
-__all__ = ["what_if"]
+__all__ = ["Workbench", "compare", "explore", "figures", "gate", "strength", "verbosity", "what_if"]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 
+from ..evaluate.metrics import ALL
 from ..scenario.job import Job
+from ..session import Session
+from .words import in_words
 
 POINTS = 80
 SAID = {
-    "running": "Training.", "stopping": "Stopping.", "done": "Training is done.", "failed": "Training stopped with an error.",
-    "cancelled": "Training was cancelled.",
+    "queued": "Waiting.", "running": "Training.", "stopping": "Stopping.", "done": "Training is done.",
+    "failed": "Training stopped with an error.", "cancelled": "Training was cancelled.",
 }
 
 
@@ -25,11 +28,19 @@ def describe_job(job: Job | None, *, baseline: float | None = None) -> dict | No
     return {
         "state": job.state, "running": job.running, "said": SAID[job.state], "steps": progress.steps if progress is not None else 0,
         "fraction": min(1.0, (len(finished) + part) / asked) if job.running else 1.0,
-        "text": _text(job), "about": _about(job, finished, live, asked),
+        "text": _text(job), "brief": _brief(job, live, asked, len(finished)), "about": _about(job, finished, live, asked),
         "curves": [{"label": _short(label), "live": label == live, "points": _thin(job.curves[label])} for label in labels],
         "finished": "1 seed" if len(finished) == 1 else f"{len(finished)} seeds", "baseline": baseline,
-        "blank": "It was trained before: the stored result is shown." if job.state == "done" else "It ended before its first evaluation.",
+        "blank": _blank(job),
     }
+
+
+def _blank(job: Job) -> str:
+    """Why there is no curve."""
+    if job.state != "done":
+        return "It ended before its first evaluation."
+    solved = job.scenario.gate.kind in ("global", "uniform")
+    return "Such weights are solved at once: there is no curve." if solved else "It was trained before: the stored result is shown."
 
 
 def _text(job: Job) -> str:
@@ -44,6 +55,17 @@ def _text(job: Job) -> str:
     left = progress.seconds_left  # of all seeds
     clock = f" · {int(left) // 60}:{int(left) % 60:02d} left" if math.isfinite(left) else ""
     return f"step {progress.step} of {progress.steps}{clock}"
+
+
+def _brief(job: Job, live: str | None, asked: int, done: int) -> str:
+    """For the row of tabs: which seed, and the time left."""
+    if job.state == "stopping":
+        return "stopping"
+    if not job.running or job.progress is None:
+        return "preparing" if job.running else ""
+    left = job.progress.seconds_left
+    clock = f" · {int(left) // 60}:{int(left) % 60:02d} left" if math.isfinite(left) else ""
+    return f"{_short(live)} of {asked}{clock}" if live else f"{done} of {asked} done{clock}"
 
 
 def _about(job: Job, finished: list[str], live: str | None, asked: int) -> str:
@@ -64,3 +86,41 @@ def _thin(curve: list[tuple[int, float]]) -> list[list[float]]:
 
 def _short(label: str) -> str:
     return label.split(" of ")[0]
+
+
+# -- what waits, and what change is mere noise ----------------------------------------------------------------------
+
+
+def queue(session: Session) -> list[dict]:
+    """Jobs that wait their turn, in their order."""
+    return [{"key": str(id(job)), "words": job_words(session, job), "seeds": _seeds(len(job.scenario.seeds))}
+            for job in session.jobs if job.state == "queued"]
+
+
+def job_words(session: Session, job: Job) -> str:
+    """What a job trains."""
+    if job.what == "noise":
+        return "the noise floor"
+    return job.scenario.name or in_words(session.study, job.scenario, session.baseline_scenario)
+
+
+def noise_state(session: Session) -> dict | None:
+    """The noise floor in words (every second part bold), or that it is not measured; None without a baseline."""
+    baseline, table = session.baseline, session.noise
+    if baseline is None:
+        return None
+    why = "The baseline against itself with other seeds, through the same comparison: what change is mere noise."
+    if table is None:
+        if any(job.what == "noise" and job.state != "stopping" for job in session.jobs):
+            return {"state": "running", "words": ["Measuring the noise floor."], "why": why}
+        return {"state": "none", "words": ["No noise floor yet."], "why": why}
+    row = table[table["slice"] == ALL].iloc[0]
+    low, high = (f"{100 * row[end]:+.1f}".replace("-", "\N{MINUS SIGN}") for end in ("low", "high"))
+    words = ["Noise floor ", f"[{low}, {high}]", f" points, 2 × {_seeds(int(row['seeds']))}"]
+    if not (math.isfinite(row["low"]) and math.isfinite(row["high"])):
+        words = ["No noise floor: fewer than 6 families."]
+    return {"state": "measured", "words": words, "why": why}
+
+
+def _seeds(n: int) -> str:
+    return f"{n} seed{'s' if n > 1 else ''}"

@@ -6,6 +6,7 @@ import math
 
 from ..errors import WorkbenchError
 from ..evaluate.metrics import ALL
+from ..scenario.compare import EXPLORATORY, seed_differences
 from ..scenario.job import is_partial
 from ..session import Session
 
@@ -20,6 +21,7 @@ def waiting(session: Session) -> dict:
 
 
 def comparison(session: Session) -> dict | None:
+    """Rows of the forest, the sentence above them, and what the numbers are made of; None while there is nothing to compare."""
     baseline, candidate = session.baseline, session.candidate
     try:
         table = session.comparison()
@@ -27,7 +29,9 @@ def comparison(session: Session) -> dict | None:
         return {"rows": None, "lead": ["These two cannot be compared."], "note": str(error)}
     if table is None:
         return None
-    rows = [_row(row) for row in table.to_dict("records")]
+    masks = {name: session.items["pair_id"].isin(one.ids).to_numpy() for name, one in session.slices.items()}
+    apart = seed_differences(baseline, candidate, exploratory=masks)
+    rows = [{**_row(row, row["slice"] in masks), "seeds": [round(value, 6) for value in apart.get(str(row["slice"]), [])]} for row in table.to_dict("records")]
     whole = next((row for row in rows if row["slice"] == ALL), rows[0])
     whole["whole"] = True
     seeds = int(table["seeds"].iloc[0])
@@ -40,12 +44,27 @@ def comparison(session: Session) -> dict | None:
     partial = [name for name, result in (("baseline", baseline), ("candidate", candidate)) if is_partial(result)]
     if partial:
         note = f"The {' and the '.join(partial)} was stopped early: read it as partial. " + note
-    return {"rows": rows, "lead": _lead(rows, whole), "note": note}
+    floor = session.noise
+    tested = sum(not row["exploratory"] and not row["whole"] for row in rows)
+    return {"rows": rows, "lead": _lead(rows, whole), "note": note, "noise": None if floor is None else _noise(floor, baseline),
+            "holm": f"p: Holm over {tested}" if tested > 1 else ""}
 
 
-def _row(row: dict) -> dict:
+def _noise(floor, baseline) -> dict:
+    """The last row: the baseline against itself with other seeds."""
+    row = _row(floor[floor["slice"] == ALL].iloc[0].to_dict())
+    own = sorted(baseline.seeds)
+    told = f"{own[0]}–{own[-1]}" if len(own) > 1 and own == list(range(own[0], own[-1] + 1)) else ", ".join(map(str, own))
+    return {**row, "slice": "Noise floor", "about": f"baseline, seeds {told} against as many others", "words": "what seeds alone can do", "seeds": [],
+            "tone": None, "numbers": row["numbers"].split(", p")[0]}
+
+
+def _row(row: dict, exploratory: bool = False) -> dict:
     difference, low, high, p = (_number(row[key]) for key in ("difference", "low", "high", "p_holm"))
-    words, accuracies = str(row["words"]).split(";")[0], [_number(row[key]) for key in ("baseline", "candidate")]
+    words = str(row["words"]).split(";")[0]
+    if words == EXPLORATORY:
+        words = "no test: the slice was found by looking"
+    accuracies = [_number(row[key]) for key in ("baseline", "candidate")]
     numbers = "" if difference is None else _points(difference)
     if low is not None:
         numbers += f" [{_points(low)}, {_points(high)}]"
@@ -56,7 +75,7 @@ def _row(row: dict) -> dict:
     else:
         said = f"accuracy {100 * accuracies[0]:.1f} % before, {100 * accuracies[1]:.1f} % after"
     return {
-        "slice": str(row["slice"]), "n": int(row["n"]), "families": int(row["families"]), "whole": False, "accuracy": accuracies,
+        "slice": str(row["slice"]), "n": int(row["n"]), "families": int(row["families"]), "whole": False, "exploratory": exploratory, "accuracy": accuracies,
         "difference": difference, "low": low, "high": high, "numbers": numbers, "words": words, "full": str(row["words"]),
         "tone": {"higher": "pos", "lower": "neg"}.get(words), "said_accuracy": said,
         "said_difference": f"{words}: {numbers} points" if numbers else words,

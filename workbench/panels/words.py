@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from ..scenario.edits import on
 from ..scenario.job import is_partial
-from ..scenario.recipe import Scenario
+from ..scenario.labels import LabelSpec, label_words
+from ..scenario.recipe import GateSpec, Scenario
 from ..scenario.result import Result
 from ..study import Study
+
+GATE_KINDS = {"softmax": "softmax", "global": "global weights", "uniform": "uniform weights", "bradley-terry": "Bradley–Terry head"}
+SETTINGS = {"temperature": "temperature {:g}", "steps": "{:,} steps", "batch_size": "batch {:,}", "lr": "rate {:g}", "start": "start {}"}
 
 
 def edit_list(study: Study, draft: Scenario, pinned: Scenario) -> list[dict]:
@@ -15,7 +19,8 @@ def edit_list(study: Study, draft: Scenario, pinned: Scenario) -> list[dict]:
     if draft.nuisances != pinned.nuisances:
         if draft.nuisances:
             kept = sum(on(draft, name) for name in study.objectives if name not in draft.nuisances)
-            edits.append(_said("remove", " and ".join(draft.nuisances), f"from {kept} objectives", f"{draft.debias_method} root"))
+            rest = f"from {kept} objective{'s' if kept != 1 else ''}"
+            edits.append(_said("remove", " and ".join(draft.nuisances), rest, f"{draft.debias_method} root"))
         else:
             edits.append(_said("keep", " and ".join(pinned.nuisances), "in the objectives"))
     for name in study.objectives:
@@ -26,9 +31,9 @@ def edit_list(study: Study, draft: Scenario, pinned: Scenario) -> list[dict]:
         if (column := draft.swap.get(name)) != pinned.swap.get(name):
             edits.append(_said("swap", name, f"→ {column}") if column else _said("no swap", name))
     if draft.labels != pinned.labels:
-        edits.append(_said("labels", draft.labels))
+        edits.append(_said("labels", labels_words(draft.labels)))
     if draft.gate != pinned.gate:
-        edits.append(_said("gate", draft.gate.kind if draft.gate.kind != pinned.gate.kind else "settings"))
+        edits.append(_said("gate", *_gate_edit(draft.gate, pinned.gate)))
     return edits
 
 
@@ -41,9 +46,44 @@ def in_words(study: Study, scenario: Scenario, pinned: Scenario | None = None) -
     parts = []
     for edit in edit_list(study, scenario, pinned or Scenario()):
         verb, name, rest = edit["verb"], edit["name"], edit["rest"]
-        parts.append({"remove": f"{name} removed", "off": f"no {name}", "on": f"{name} back", "swap": f"{name} {rest}"}.get(
+        parts.append({"remove": f"{name} removed", "off": f"no {name}", "on": f"{name} back", "swap": f"{name} {rest}",
+                      "gate": f"gate {name}{', ' if rest else ''}{rest}"}.get(
             verb, f"{name} {verb}" if verb.startswith("×") else f"{verb} {name}"))
     return ", ".join(parts) or "no edits"
+
+
+def called(column: str) -> str:
+    """What people call a column."""
+    return "length" if column == "n_words" else column
+
+
+def layer_words(hidden: tuple[int, ...]) -> str:
+    """Hidden layers: "64", "3 × 1 024", "linear" for none."""
+    sizes = [_thin(f"{size:,}") for size in hidden]
+    return f"{len(sizes)} × {sizes[0]}" if len(sizes) > 1 and len(set(sizes)) == 1 else ", ".join(sizes) or "linear"
+
+
+def _thin(text: str) -> str:
+    return text.replace(",", "\u2009")
+
+
+def gate_words(gate: GateSpec) -> str:
+    """Size and kind: "64 · softmax", "global weights"."""
+    return GATE_KINDS[gate.kind] if gate.kind in ("global", "uniform") else f"{layer_words(gate.hidden)} · {GATE_KINDS[gate.kind]}"
+
+
+def _gate_edit(gate: GateSpec, pinned: GateSpec) -> tuple[str, str]:
+    """What it is now where its shape differs, and the settings that do."""
+    first = pinned if pinned.kind == gate.kind else GateSpec(kind=gate.kind)
+    changed = [_thin(text.format(getattr(gate, name))) for name, text in SETTINGS.items() if getattr(gate, name) != getattr(first, name)]
+    if (gate.kind, gate.hidden) != (pinned.kind, pinned.hidden) or not changed:
+        return gate_words(gate), ", ".join(changed)
+    return ", ".join(changed), ""
+
+
+def labels_words(labels: LabelSpec | str) -> str:
+    """What is done to the labels, to stand behind the word "labels"."""
+    return label_words(labels) if isinstance(labels, LabelSpec) else "as they stand"
 
 
 def trained_words(result: Result) -> str:

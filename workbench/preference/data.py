@@ -39,6 +39,12 @@ def fold_of(groups, n: int, folds: int, seed: int) -> np.ndarray:
     count = int(families.max()) + 1 if n else 0
     if not 2 <= folds <= count:
         raise WorkbenchError(f"{folds} folds of {count} families", remedy="Take at least two folds and at most one per family")
+    return dealt(families, folds, seed)
+
+
+def dealt(families: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """Families dealt out to folds at random, equal numbers to each; there may be more folds than families."""
+    count = int(families.max()) + 1 if len(families) else 0
     return (np.random.default_rng([seed, 2]).permutation(count) % folds)[families]
 
 

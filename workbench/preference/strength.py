@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -12,7 +12,7 @@ from ..axes import Pair, PairMask, PairMember
 from ..errors import WorkbenchError
 from ..features import Features
 from .bradley_terry import Supervision
-from .data import bootstrap, derived, family_codes, fold_of
+from .data import bootstrap, dealt, derived, family_codes, fold_of
 from .fit import Fit
 from .heads import BradleyTerryHead, HeadStack, teaching
 
@@ -25,12 +25,14 @@ class Strength:
     learnt by heart: heads that have seen a wrong label agree with it, and a threshold at zero then finds nothing.
     mean μ̂ and population deviation std σ̂ [pair], in logits. Their size depends on features, penalty and steps: read
     `percentile` beside them, and never carry a margin to another backbone unscaled. An ensemble shares its biases (length).
-    decay: the L2 penalty; folds: of the cross-fit (1: none).
+    decay: the L2 penalty; folds: of the cross-fit (1: none); heads: all members × folds of them, those of a member together.
     """
 
     members: PairMember
     decay: float
     folds: int
+    heads: HeadStack | None = field(default=None, repr=False)
+    seed: int = 0
     fit_report: Fit | None = field(default=None, repr=False)
 
     @classmethod
@@ -65,10 +67,19 @@ class Strength:
             decay=[decay] * (members * folds), held_out=np.zeros(n, bool), weight=times, rows=np.flatnonzero(taught.weight > 0),
             label=label, **shared,
         )
-        rewards = stack(features.response)
-        margins = (rewards[..., 0] - rewards[..., 1]).reshape(members, folds, n)
-        unseen = np.take_along_axis(margins, np.maximum(fold, 0)[:, None, :], axis=1)[:, 0]
-        return cls(np.ascontiguousarray(unseen.T), float(decay), folds, stack.report)
+        return cls(_by_fold(stack, features, np.maximum(fold, 0)), float(decay), folds, stack, seed, stack.report)
+
+    def on(self, features: Features, *, groups=None) -> Strength:
+        """The same ensemble on pairs that it never saw, response [pair side dim]; nothing is trained.
+
+        Each member scores a family by one of its folds, drawn from the seed as for the pairs that it was fitted on, so that
+        mean and spread are on one scale with theirs. Raises WorkbenchError for a strength that has no heads.
+        """
+        if self.heads is None:
+            raise WorkbenchError("this strength has no heads to score other pairs with", remedy="Make it with Strength.fit")
+        families, members = family_codes(groups, len(features)), self.members.shape[1]
+        fold = np.stack([dealt(families, self.folds, derived(self.seed, member)) for member in range(members)])
+        return replace(self, members=_by_fold(self.heads, features, fold))
 
     @cached_property
     def mean(self) -> Pair:
@@ -96,6 +107,29 @@ class Strength:
             return self.mean < 0
         if not 0 <= fraction <= 1:
             raise WorkbenchError(f"fraction {fraction}", remedy="Give a share of the pairs, for example 0.1")
-        mask = np.zeros(len(self.mean), bool)
-        mask[np.argsort(self.mean, kind="stable")[: round(fraction * len(mask))]] = True
-        return mask
+        return bands(self.mean, drop_share=fraction)[1]
+
+
+def bands(mean: Pair, *, flip_below: float | None = None, drop_below: float | None = None, flip_share: float | None = None,
+          drop_share: float | None = None, among: PairMask | None = None) -> tuple[PairMask, PairMask]:
+    """Masks [pair] of the labels to turn round, the weakest, and of the pairs to drop, those next above them.
+
+    By value, μ̂ < flip_below and μ̂ < drop_below, or by share of the pairs from the lowest up (equals in their own order):
+    flip_share of them, then drop_share. among [pair]: the pairs in question, all for None.
+    """
+    among = np.ones(len(mean), bool) if among is None else np.asarray(among, bool)
+    order = np.flatnonzero(among)[np.argsort(mean[among], kind="stable")]
+    flip, low = np.zeros(len(mean), bool), np.zeros(len(mean), bool)
+    flip[order[: round((flip_share or 0.0) * len(order))]] = True
+    low[order[: round(((flip_share or 0.0) + (drop_share or 0.0)) * len(order))]] = True
+    for mask, cut in ((flip, flip_below), (low, drop_below)):
+        if cut is not None:
+            mask |= among & (mean < cut)
+    return flip, low & ~flip
+
+
+def _by_fold(stack: HeadStack, features: Features, fold: np.ndarray) -> PairMember:
+    """Margins [pair member]: each pair under the head of the fold that each member keeps for it, fold [member pair]."""
+    rewards = stack(features.response)
+    margins = (rewards[..., 0] - rewards[..., 1]).reshape(len(fold), -1, len(features))
+    return np.ascontiguousarray(np.take_along_axis(margins, fold[:, None, :], axis=1)[:, 0].T)

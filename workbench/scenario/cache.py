@@ -5,20 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 import warnings
 from contextlib import nullcontext
 from functools import lru_cache
 from pathlib import Path
 
-from ..bundle import lock, read_folder, write_atomic, write_folder
+from ..bundle import home_of, lock, read_folder, write_atomic, write_folder
 from ..errors import WorkbenchError
 from ..study import Study
 
 PACKAGE = Path(__file__).parents[1]
 COMPUTING = ("bundle.py", "scores.py", "features.py", "study.py", "measured.py", "objectives", "preference", "scalarize", "evaluate",
              "scenario")
-IDLE = {"scenario/history.py", "scenario/job.py", "scenario/edits.py"}
+IDLE = {"scenario/history.py", "scenario/job.py", "scenario/edits.py", "scenario/edited.py"}
 
 
 @lru_cache(maxsize=1)
@@ -36,20 +35,7 @@ def code_hash() -> str:
 
 def runs_folder(study: Study) -> Path:
     """The study's own runs/, or one in the user's cache when the study has no folder, cannot be written or is installed."""
-    if study.folder is not None:
-        folder = study.folder.resolve()
-        installed = PACKAGE in folder.parents or "site-packages" in folder.parts or "dist-packages" in folder.parts
-        if not installed and os.access(folder, os.W_OK):
-            return folder / "runs"
-    return _user_cache() / study.hash / "runs"
-
-
-def _user_cache() -> Path:
-    if os.environ.get("WORKBENCH_CACHE"):
-        return Path(os.environ["WORKBENCH_CACHE"])
-    if os.environ.get("XDG_CACHE_HOME"):
-        return Path(os.environ["XDG_CACHE_HOME"]) / "workbench"
-    return Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "workbench"
+    return home_of(study.folder, study.hash, "runs", package=PACKAGE)
 
 
 def load(folder: Path):

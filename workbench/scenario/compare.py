@@ -32,7 +32,7 @@ def compare(baseline: Result, candidate: Result, *, noise: pd.DataFrame | None =
     the pairs to slice by; exploratory: slices found by looking, name → mask [pair]: interval, no p.
     Raises WorkbenchError for results of different studies, splits or pairs.
     """
-    _same(baseline, candidate)
+    same_pairs(baseline, candidate)
     first, second, seeds = _paired(baseline, candidate)
     each = {name: (METRICS[name](first), METRICS[name](second)) for name in metrics}
     won = [margins.mean(axis=0) > 0 for margins in (first, second)]
@@ -57,13 +57,28 @@ def compare(baseline: Result, candidate: Result, *, noise: pd.DataFrame | None =
     return table
 
 
+def seed_differences(baseline: Result, candidate: Result, *, by: tuple[str, ...] = ("section",),
+                     exploratory: Mapping[str, np.ndarray] | None = None) -> dict[str, list[float]]:
+    """Candidate − baseline accuracy of each paired seed, by slice: how far seeds are apart, beside the interval of `compare`."""
+    same_pairs(baseline, candidate)
+    first, second, _ = _paired(baseline, candidate)
+    difference = METRICS[ACCURACY](second) - METRICS[ACCURACY](first)
+    parts = {**slices(baseline.pairs, by), **(exploratory or {})}
+    return {label: difference[:, mask].mean(axis=1).tolist() if mask.any() else [] for label, mask in parts.items()}
+
+
+def other_seeds(scenario: Scenario) -> tuple[int, ...]:
+    """As many seeds as the scenario has, none of them its own."""
+    return tuple(range(max(scenario.seeds) + 1, max(scenario.seeds) + 1 + len(scenario.seeds)))
+
+
 def noise_floor(scenario: Scenario, study: Study, *, seeds: tuple[int, ...] | None = None, progress=None, cancel=None, cache: bool = True,
                 **options) -> pd.DataFrame:
     """The scenario against itself with other seeds, through the same comparison: what change is mere noise.
 
     seeds: the second, disjoint set; by default as many that the scenario does not use. `options` as for `compare`.
     """
-    others = tuple(range(max(scenario.seeds) + 1, max(scenario.seeds) + 1 + len(scenario.seeds))) if seeds is None else tuple(seeds)
+    others = other_seeds(scenario) if seeds is None else tuple(seeds)
     if set(others) & set(scenario.seeds):
         raise WorkbenchError("the two sets of seeds overlap", where="noise floor", remedy="Choose seeds that the scenario does not use")
     again = scenario.child(seeds=others)
@@ -71,7 +86,8 @@ def noise_floor(scenario: Scenario, study: Study, *, seeds: tuple[int, ...] | No
     return compare(*pair, **options)
 
 
-def _same(baseline: Result, candidate: Result) -> None:
+def same_pairs(baseline: Result, candidate: Result) -> None:
+    """WorkbenchError for results of different studies, splits or pairs."""
     for what in ("study_hash", "split"):
         left, right = getattr(baseline, what), getattr(candidate, what)
         if left != right:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..errors import WorkbenchError
+import numpy as np
+
+from ..errors import WorkbenchError, listing
+from ..study import Study
 from .recipe import Scenario
 
 MOST = 1_000.0
@@ -18,6 +21,31 @@ def on(scenario: Scenario, name: str) -> bool:
 def recipe_key(scenario: Scenario) -> str:
     """The scenario's id whatever its seeds: the same edits are the same line of the history."""
     return scenario.model_copy(update={"seeds": (0,)}).id
+
+
+def checked(scenario: Scenario, study: Study) -> Scenario:
+    """The scenario itself; WorkbenchError where it names an objective or a column that the study does not know, or not of every pair."""
+    scenario.kept(study.objectives)
+    for column in (*scenario.swap.values(), *scenario.nuisances):
+        if column not in study.objectives and column not in study.columns:
+            known = ", ".join(dict.fromkeys((*study.objectives, *study.columns)))
+            raise WorkbenchError(f"unknown column {column!r}", where=study.name, remedy=f"Known: {known}")
+        if column not in study.objectives or study.store is None:  # an objective with features is scored by its probe
+            _complete(column, study)
+    return scenario
+
+
+def _complete(column: str, study: Study) -> None:
+    """WorkbenchError, with their count, where train or dev pairs lack a number."""
+    values = study.column(column)
+    known = np.isfinite(values.to_numpy(np.float64, na_value=np.nan))
+    if known.all():
+        return
+    pairs, there = study.pairs[study.pairs["split"] != "test"], values.index[known]
+    lacking = pairs.loc[~(pairs["chosen"].isin(there) & pairs["rejected"].isin(there)), "pair_id"]
+    if len(lacking):
+        raise WorkbenchError(f"column {column!r} has no number for {len(lacking)} of {len(pairs)} pairs ({listing(lacking, 3)})",
+                             where=study.name, remedy="Choose a column that is known of every response")
 
 
 def switched(scenario: Scenario, name: str, to: bool, objectives: tuple[str, ...]) -> dict:

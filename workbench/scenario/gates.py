@@ -8,11 +8,10 @@ from ..axes import PairObj
 from ..errors import WorkbenchError
 from ..preference.bradley_terry import Supervision
 from ..preference.heads import BradleyTerryHead, HeadStack
-from ..preference.strength import Strength
 from ..scalarize.gate import SoftmaxGate
 from ..scalarize.weights import GlobalWeights, UniformWeights
 from ..scores import Scores
-from .inputs import Inputs, Split
+from .inputs import Split
 from .recipe import GateSpec
 
 GATES = {"softmax": SoftmaxGate, "global": GlobalWeights, "uniform": UniformWeights}
@@ -45,34 +44,6 @@ def weights_of(gate, data: Split) -> PairObj:
         return np.ones((len(data.pairs), 1))
     prompt = np.zeros((len(data.pairs), 0), np.float32) if data.prompt is None else data.prompt
     return np.asarray(gate.weights(prompt), np.float64)
-
-
-def supervision(labels: str, inputs: Inputs, *, device: str = "auto", progress=None, cancel=None) -> Supervision:
-    """What the labels teach: as they stand, or treated by cross-fitted preference strength μ̂ (arXiv 2401.06080, §2)."""
-    n = len(inputs.split("train").pairs)
-    if labels == "hard":
-        return Supervision.hard(n)
-    strength = strength_of(inputs, device=device, progress=progress, cancel=cancel).mean
-    made = {
-        "drop": lambda: Supervision.drop(strength >= 0), "flip": lambda: Supervision.flip(strength < 0),
-        "soft": lambda: Supervision.soft(strength), "margin": lambda: Supervision.hard(n).with_margin(strength),
-        "flip+margin": lambda: Supervision.flip(strength < 0).with_margin(strength),
-        "soft+margin": lambda: Supervision.soft(strength).with_margin(strength),
-    }
-    return made[labels]()
-
-
-def strength_of(inputs: Inputs, *, device: str = "auto", progress=None, cancel=None) -> Strength:
-    """Cross-fitted preference strength of the train pairs, made once per study."""
-    data = inputs.split("train")
-    _needs(data.features, "preference strength needs features, and this study has none", 'Use labels="hard"')
-    key = ("strength",)
-    if key not in inputs.kept:
-        found = Strength.fit(data.features, groups=data.families, device=device, progress=progress, cancel=cancel)
-        if cancel is not None and cancel.is_set():
-            return found
-        inputs.kept[key] = found
-    return inputs.kept[key]
 
 
 def state_of(gate) -> dict[str, np.ndarray]:

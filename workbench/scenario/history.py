@@ -50,6 +50,19 @@ class History:
         steps = self._with(self.here, replace(current, redo=new))
         return History((*steps, Step(scenario, self.here, gesture)), new)
 
+    def at(self, step: int) -> Step:
+        """Any step; WorkbenchError for one that there is not."""
+        if not 0 <= step < len(self.steps):
+            raise WorkbenchError(f"no step {step}", where="history", remedy=f"Steps are 0 to {len(self.steps) - 1}")
+        return self.steps[step]
+
+    def annotate(self, step: int, *, name: str | None = None, note: str | None = None) -> History:
+        """Another name or note for a step; None leaves what there is."""
+        found = self.at(step)
+        words = {key: value for key, value in (("name", name), ("note", note)) if value is not None}
+        fields = {key: getattr(found.scenario, key) for key in type(found.scenario).model_fields}
+        return replace(self, steps=self._with(step, replace(found, scenario=type(found.scenario)(**{**fields, **words}))))
+
     def undo(self) -> History:
         """Stand on the parent, which remembers where it came from."""
         parent = self.steps[self.here].parent
@@ -66,8 +79,7 @@ class History:
 
     def go(self, step: int) -> History:
         """Stand on any step; redo afterwards follows the way that was taken."""
-        if not 0 <= step < len(self.steps):
-            raise WorkbenchError(f"no step {step}", where="history", remedy=f"Steps are 0 to {len(self.steps) - 1}")
+        self.at(step)
         steps, child = list(self.steps), step
         while (parent := steps[child].parent) is not None:
             steps[parent] = replace(steps[parent], redo=child)

@@ -10,19 +10,21 @@ from typing import Any
 from ..errors import WorkbenchError
 from .recipe import Scenario
 
-STATES = ("running", "stopping", "done", "cancelled", "failed")
+STATES = ("queued", "running", "stopping", "done", "cancelled", "failed")
 
 
 class Job:
     """One call of ``work(progress=, cancel=)`` in a thread of its own.
 
-    state: running → done, failed, or stopping → cancelled; result: what work returned, a cancelled one's partial
-    result included; error: one sentence when it failed; curves: held-out loss so far, label → [(step, loss)].
+    state: queued → running → done, failed, or stopping → cancelled; result: what work returned, a cancelled one's partial
+    result included; error: one sentence when it failed; curves: held-out loss so far, label → [(step, loss)]; what: what
+    it is for; queued: whether it waits for its turn.
     """
 
-    def __init__(self, scenario: Scenario, work: Callable[..., Any], *, notify: Callable[[Job], None] | None = None):
-        self.scenario = scenario
-        self.state = "running"
+    def __init__(self, scenario: Scenario, work: Callable[..., Any], *, notify: Callable[[Job], None] | None = None,
+                 what: str = "retrain", queued: bool = False):
+        self.scenario, self.what = scenario, what
+        self.state = "queued" if queued else "running"
         self.result: Any = None
         self.error: str | None = None
         self.exception: Exception | None = None
@@ -34,8 +36,18 @@ class Job:
         self._started, self._first, self._trained = time.monotonic(), None, 0.0
         self._thread = threading.Thread(target=self._run, name=f"workbench-{scenario.id}", daemon=True)
 
+    def admit(self) -> Job:
+        """Its turn has come: a queued one runs as soon as it is started."""
+        with self._lock:
+            if self.state == "queued":
+                self.state = "running"
+        return self
+
     def start(self) -> Job:
-        self._thread.start()
+        """Begin; nothing where it was cancelled while it waited."""
+        if self.admit().running:
+            self._started = time.monotonic()
+            self._thread.start()
         return self
 
     @property
@@ -48,14 +60,18 @@ class Job:
         return self._trained / len(self.curves) if self.curves and self._first is not None else None
 
     def cancel(self) -> Job:
-        """Ask it to stop; says so at once, and the thread ends at its next step."""
+        """Ask it to stop; says so at once, and the thread ends at its next step. One that waits has ended with that."""
         with self._lock:
-            asked = self.state == "running"
-            if asked:
-                self.state = "stopping"
+            before = self.state
+            if before in ("queued", "running"):
+                self.state = "stopping" if before == "running" else "cancelled"
                 self._cancel.set()
-        if asked:
-            self._notify(self)
+        try:
+            if before in ("queued", "running"):
+                self._notify(self)
+        finally:
+            if before == "queued":
+                self._finished.set()
         return self
 
     def wait(self, timeout: float | None = None) -> Job:

@@ -17,12 +17,14 @@ def preview(result: Result, scenario: Scenario, study: Study) -> Result:
 
     Drop masks an objective's weight and scales the others so that they keep their sum; a multiplier scales its
     contribution; swap and debias change the scores (λ fitted on train). Labels, gate and seeds stay those of `result`.
-    Raises WorkbenchError for another study, a head without objectives, or when the gate weighs none of what is kept.
+    Raises WorkbenchError for another study, a head without objectives on either side, or when the gate weighs none of what is kept.
     """
     if result.study_hash != study.hash:
         raise WorkbenchError(f"the result is of study {result.study_hash}, this is {study.hash}", remedy="Run its scenario on this study")
     if result.names == (HEAD,):
         raise WorkbenchError("a Bradley–Terry head has no objectives to edit", where="preview", remedy="Preview from a gate")
+    if scenario.gate.kind == "bradley-terry":
+        raise WorkbenchError("a Bradley–Terry head has no closed form", where="preview", remedy="Retrain")
     plan = Plan.make(scenario, prepare(study))
     place = np.array([result.names.index(name) if name in result.names else -1 for name in plan.names])
     if (place < 0).all():

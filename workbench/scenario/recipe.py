@@ -7,32 +7,14 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from ..errors import WorkbenchError
+from .labels import LabelSpec, label_spec, label_words
+from .values import Frozen, FrozenDict, canonical, names_of
 
 KINDS = ("softmax", "global", "uniform", "bradley-terry")
-LABELS = ("hard", "drop", "flip", "soft", "margin", "flip+margin", "soft+margin")
 WORDS = ("name", "note", "parent")  # said of a scenario, not part of its recipe
-
-
-class FrozenDict(dict):
-    """A dict that cannot be changed in place."""
-
-    def _refuse(self, *_, **__):
-        raise TypeError("a scenario is frozen: make a child with .child(...)")
-
-    __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
-
-    def __reduce__(self):
-        return (FrozenDict, (dict(self),))
-
-
-def _names(value: Any) -> Any:
-    """One name or several, once each, in the order given."""
-    if isinstance(value, str):
-        return (value,)
-    return tuple(dict.fromkeys(value)) if isinstance(value, (list, tuple, set, frozenset)) else value
 
 
 def _seeds(value: tuple[int, ...]) -> tuple[int, ...]:
@@ -45,40 +27,19 @@ def _nuisance(value: Any) -> Any:
     """None, one name, or a tuple of several, sorted: they are taken out together, in no order."""
     if isinstance(value, str) or value is None:
         return value or None
-    names = _names(value)
+    names = names_of(value)
     if not isinstance(names, tuple):
         return names
     return tuple(sorted(names)) if len(names) > 1 else (names[0] if names else None)
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+Names = Annotated[tuple[str, ...], BeforeValidator(names_of)]
 Multipliers = Annotated[dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]],
                         AfterValidator(lambda value: FrozenDict({k: v for k, v in value.items() if v != 1.0}))]
 Swaps = Annotated[dict[str, str], AfterValidator(lambda value: FrozenDict({k: v for k, v in value.items() if v != k}))]
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    def __init__(self, **data):
-        try:
-            super().__init__(**data)
-        except ValidationError as error:
-            raise _told(error, type(self).__name__) from None
-
-
-def _told(error: ValidationError, where: str) -> WorkbenchError:
-    found = error.errors(include_url=False)
-    unknown = [".".join(map(str, entry["loc"])) for entry in found if entry["type"] == "extra_forbidden"]
-    if unknown:
-        kinds = {"Scenario": Scenario, "GateSpec": GateSpec}
-        known = ", ".join(kinds[where].model_fields) if where in kinds else ""
-        return WorkbenchError(f"unknown key {', '.join(map(repr, unknown))}", where=where, remedy=f"It knows {known}")
-    told = "; ".join(f"{'.'.join(map(str, entry['loc'])) or 'value'}: {entry['msg'].removeprefix('Value error, ')}" for entry in found)
-    return WorkbenchError(told, where=where)
-
-
-class GateSpec(_Frozen):
+class GateSpec(Frozen):
     """Which scalarizer, and how it is trained. kind "bradley-terry" is a plain head without objectives."""
 
     kind: Literal[KINDS] = "softmax"
@@ -97,16 +58,16 @@ class GateSpec(_Frozen):
         return {"hidden": (), "steps": 400, "lr": 1e-2, **data} if is_head else data
 
 
-class Scenario(_Frozen):
+class Scenario(Frozen):
     """A frozen recipe: objectives kept, dropped, reweighted, swapped; debias; labels; gate; seeds.
 
     keep: only these (None: all); drop: without these; multiply: name → factor on its contribution; swap: name → the
     objective or measured column in its place; debias: nuisance (objective or measured column), or several; labels:
-    "hard", or a treatment by preference strength (arXiv 2401.06080). Unknown keys raise WorkbenchError naming them.
+    "hard", or a treatment by preference strength: a LabelSpec, or its kind alone. Unknown keys raise WorkbenchError naming them.
     """
 
     name: str = ""
-    keep: Annotated[tuple[str, ...] | None, BeforeValidator(lambda value: value if value is None else _names(value))] = None
+    keep: Annotated[tuple[str, ...] | None, BeforeValidator(lambda value: value if value is None else names_of(value))] = None
     drop: Names = ()
     multiply: Multipliers = Field(default_factory=FrozenDict)
     swap: Swaps = Field(default_factory=FrozenDict)
@@ -114,7 +75,7 @@ class Scenario(_Frozen):
     debias_method: Literal["exact", "grid"] = "exact"
     nonnegative: bool = False
     gate: GateSpec = Field(default_factory=GateSpec)
-    labels: Annotated[Literal[LABELS], BeforeValidator(lambda value: "hard" if value in (None, "none") else value)] = "hard"
+    labels: Annotated[Literal["hard"] | LabelSpec, BeforeValidator(label_spec)] = "hard"
     seeds: Annotated[tuple[int, ...], AfterValidator(_seeds)] = (0, 1, 2, 3, 4)
     parent: str | None = None
     note: str = ""
@@ -133,7 +94,7 @@ class Scenario(_Frozen):
     @property
     def id(self) -> str:
         """Twelve hexadecimal digits: the hash of the recipe."""
-        return hashlib.sha256(_canonical(self.recipe()).encode()).hexdigest()[:12]
+        return hashlib.sha256(canonical(self.recipe()).encode()).hexdigest()[:12]
 
     def __hash__(self) -> int:
         return hash(self.to_json())
@@ -141,7 +102,7 @@ class Scenario(_Frozen):
     @property
     def nuisances(self) -> tuple[str, ...]:
         """The debias targets as a tuple, empty for none."""
-        return _names(self.debias) if self.debias else ()
+        return names_of(self.debias) if self.debias else ()
 
     def kept(self, names: tuple[str, ...]) -> tuple[str, ...]:
         """Which of the objectives take part, in their own order. WorkbenchError for an unknown one, or for none left."""
@@ -165,7 +126,7 @@ class Scenario(_Frozen):
 
     def to_json(self) -> str:
         """Canonical JSON, name and note included."""
-        return _canonical(self.model_dump(mode="json"))
+        return canonical(self.model_dump(mode="json"))
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Scenario:
@@ -191,7 +152,8 @@ class Scenario(_Frozen):
                 words.append(f"{column} in place of {name}" if column else f"{name} itself again")
         words += self._debias_words(other)
         if self.labels != other.labels:
-            words.append("labels as they stand" if self.labels == "hard" else f"labels: {self.labels} by preference strength")
+            by = "" if self.labels == "hard" else "labels by preference strength: "
+            words.append(by + label_words(self.labels))
         for field in GateSpec.model_fields:
             if (value := getattr(self.gate, field)) != getattr(other.gate, field):
                 shown = " × ".join(map(str, value)) if isinstance(value, tuple) else value
@@ -209,7 +171,3 @@ class Scenario(_Frozen):
         if self.debias and self.nonnegative != (other.nonnegative if other.debias else False):
             words.append("penalties not below 0" if self.nonnegative else "penalties of either sign")
         return words
-
-
-def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

@@ -13,7 +13,7 @@ import pandas as pd
 from ..axes import Obj, Pair, PairObj, SeedPair, SeedPairObj
 from ..bundle import pack, unpack
 from ..errors import WorkbenchError
-from ..evaluate.attribution import decompose, flip_certificates
+from ..evaluate.attribution import decompose, flip_certificates, mass_moves
 from ..evaluate.correlation import equivalence_table, verbosity_table
 from ..evaluate.metrics import accuracy, metric_table
 from ..model import RewardModel
@@ -122,6 +122,16 @@ class Result:
         return flip_certificates(
             self.weights.mean(axis=0), self.scores, self.raw, self.nuisance, self.penalty, multiplier=self.multiplier, spread=spread,
         )
+
+    def certificate(self, pair: int) -> tuple[pd.Series, tuple[list[tuple[str, float]], str] | None]:
+        """What would flip one pair: its row of `certificates`, and which objectives' mass is moved where; None where none would do."""
+        weights, here = self.weights[:, pair : pair + 1].mean(axis=0), np.array([pair])
+        scores, raw = self.scores.rows(here), self.raw.rows(here)
+        spread = self.margins[:, pair : pair + 1].std(axis=0, ddof=1) if len(self.seeds) > 1 else None
+        nuisance = None if self.nuisance is None else self.nuisance.rows(here)
+        row = flip_certificates(weights, scores, raw, nuisance, self.penalty, multiplier=self.multiplier, spread=spread).iloc[0]
+        found = mass_moves((weights / weights.sum(axis=1, keepdims=True))[0].astype(np.float64), scores.margins[0].astype(np.float64))
+        return row, found and ([(self.names[at], mass) for at, mass in found[0]], self.names[found[1]])
 
     def verbosity(self, **options) -> pd.DataFrame:
         """Correlation of each objective with length before and after debias (`evaluate.verbosity_table`)."""

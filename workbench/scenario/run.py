@@ -13,6 +13,7 @@ from .inputs import prepare
 from .plan import Plan
 from .recipe import Scenario
 from .result import Result, assemble, load, save
+from .strength import supervision
 
 
 def run(scenario: Scenario, study: Study, *, progress: Callable | None = None, cancel=None, cache: bool = True,
@@ -31,7 +32,7 @@ def run(scenario: Scenario, study: Study, *, progress: Callable | None = None, c
     inputs = prepare(study, store=cache)
     plan, data = Plan.make(scenario, inputs), inputs.split("train")
     spec, scores = scenario.gate, plan.scores("train")
-    taught = gates.supervision(scenario.labels, inputs, device=device, progress=progress, cancel=cancel)
+    taught = supervision(scenario.labels, inputs, device=device, progress=progress, cancel=cancel, store=cache)
     early = scenario.labels != "hard" and _stopped(cancel)  # then the labels were treated by an unfinished ensemble
     trained, total = [], len(scenario.seeds)
     while not trained or (len(trained) < total and not _stopped(cancel)):

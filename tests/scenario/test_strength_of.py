@@ -1,0 +1,130 @@
+"""One ensemble per study: fitted on train once, kept whole, applied to dev and never trained on it."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pandas as pd
+import pytest
+from planted import planted
+
+from workbench.errors import WorkbenchError
+from workbench.preference.strength import Strength
+from workbench.scenario import strength as module
+from workbench.scenario.inputs import prepare
+from workbench.scenario.recipe import Scenario
+from workbench.scenario.run import run
+from workbench.scenario.strength import strength_of
+from workbench.study import Study
+
+
+@pytest.fixture
+def fits(monkeypatch):
+    """How often an ensemble was fitted, and on how many pairs."""
+    seen, real = [], Strength.fit.__func__
+
+    def watched(cls, features, **options):
+        seen.append(len(features))
+        return real(cls, features, **options)
+
+    monkeypatch.setattr(Strength, "fit", classmethod(watched))
+    return seen
+
+
+def forget(study) -> None:
+    for key in (("strength",), ("strength", "dev")):
+        prepare(study).kept.pop(key, None)
+
+
+def test_fitted_once_for_runs_and_screens_alike(wide, quick, fits):
+    forget(wide.study)
+    run(quick.child(labels="drop", seeds=(0,)), wide.study, cache=False)
+    run(quick.child(labels="flip", seeds=(0,)), wide.study, cache=False)
+    table = strength_of(wide.study, store=False)
+    strength_of(wide.study, split="dev", store=False)
+    assert fits == [len(wide.study.split_pairs("train"))]
+    assert table.strength.folds == 5 and table.members.shape[1] == 10
+    assert table.pairs["pair_id"].tolist() == wide.study.split_pairs("train")["pair_id"].tolist()
+
+
+def test_the_same_from_disk(tmp_path, fits):
+    study = planted(tmp_path / "study", families=40, per_family=1).study
+    fitted = {split: strength_of(study, split=split) for split in ("train", "dev")}
+    forget(study)
+    for split, before in fitted.items():
+        after = strength_of(study, split=split)
+        assert after.members.tobytes() == before.members.tobytes() and after.strength.decay == before.strength.decay
+    assert len(fits) == 1
+    next((study.folder / "runs").glob("strength-*/strength.safetensors")).write_bytes(b"")
+    forget(study)
+    with pytest.warns(UserWarning, match="cache not used"):
+        assert strength_of(study).members.tobytes() == fitted["train"].members.tobytes()
+    assert len(fits) == 2
+
+
+def test_dev_is_scored_and_not_learnt_from(wide):
+    """Oracle: each member's margin of a dev pair by one of its heads, by hand."""
+    train, dev = (strength_of(wide.study, split=split, store=False) for split in ("train", "dev"))
+    data, heads = prepare(wide.study).split("dev"), train.strength.heads
+    for place in (0, 31):
+        chosen, rejected = ((x.astype(np.float64) - heads.centre) / heads.spread for x in data.features.response[place])
+        margins = np.array([(w[:, 0] @ (chosen - rejected)) for w in heads.weights[0]]).reshape(10, 5)
+        for member in range(10):
+            assert np.abs(margins[member] - dev.members[place, member]).min() < 1e-4
+        assert np.ptp(margins, axis=1).min() > 1e-3  # so that it is one fold's, not their mean
+    assert set(dev.families) & set(train.families) == set()
+
+
+def test_spread_and_size_are_on_one_scale(wide):
+    train, dev = (strength_of(wide.study, split=split, store=False) for split in ("train", "dev"))
+    assert 0.7 < dev.std.mean() / train.std.mean() < 1.4
+    assert 0.7 < dev.mean.std() / train.mean.std() < 1.4
+
+
+def test_it_finds_what_was_flipped(wide):
+    table = strength_of(wide.study, store=False)
+    number = table.pairs["pair_id"].str[1:].astype(int).to_numpy()
+    lowest = table.strength.suspects(0.1)
+    assert wide.flipped[number][lowest].mean() > 3 * wide.flipped[number].mean()
+    assert table.right is None and table.truth is None and table.length.shape == (len(table), 2)
+
+
+def test_truth_of_a_planted_study_comes_in_the_order_of_the_pairs(tmp_path):
+    made = planted(tmp_path / "study", families=40, per_family=1)
+    pairs = made.study.table("pairs")
+    truth = pd.DataFrame({"pair_id": pairs["pair_id"], "gap": np.where(made.flipped, -1.0, 1.0), "flipped": made.flipped})
+    study = Study(made.study.info, made.study.folder, {"truth_pairs": truth.sample(frac=1, random_state=0)})
+    table = strength_of(study, split="dev", store=False)
+    known = truth.set_index("pair_id").loc[table.pairs["pair_id"]]
+    assert table.right.tolist() == (~known["flipped"]).astype(float).tolist() and 0 < table.right.mean() < 1
+
+
+def test_a_cancelled_fit_is_told_and_not_kept(wide):
+    forget(wide.study)
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(WorkbenchError, match="cancelled"):
+        strength_of(wide.study, cancel=stop, store=False)
+    assert strength_of(wide.study, store=False).strength.fit_report.stopped != "cancelled"
+
+
+def test_what_cannot_be_had_is_told(wide):
+    rows = [(f"p{i}", side, "a", float(i % 7) + (side == "chosen")) for i in range(60) for side in ("chosen", "rejected")]
+    scores = Study.from_scores(pd.DataFrame(rows, columns=["pair", "side", "objective", "score"]))
+    with pytest.raises(WorkbenchError, match="needs features.*no ensemble"):
+        strength_of(scores)
+    with pytest.raises(WorkbenchError, match="strength of 'test'"):
+        strength_of(wide.study, split="test")
+
+
+def test_an_unknown_section_is_told_before_anything_is_fitted(wide, quick, fits):
+    forget(wide.study)
+    with pytest.raises(WorkbenchError, match="no section Maths.*Chat"):
+        run(quick.child(labels={"kind": "drop", "where": ["Chat", "Maths"]}), wide.study, cache=False)
+    assert fits == []
+
+
+def test_hard_labels_fit_nothing(wide, fits):
+    forget(wide.study)
+    assert (module.supervision(Scenario().labels, prepare(wide.study)).weight == 1).all() and fits == []

@@ -1,0 +1,282 @@
+"""The Explore screen: prompts on their map, pairs in a table, one of them read in full; lasso, search and filters select."""
+
+from __future__ import annotations
+
+import math
+import threading
+
+import numpy as np
+
+from ..errors import WorkbenchError
+from ..projection import PromptMap, project, stored_map
+from . import reader
+from .items import SAID, WAYS, Items, step
+from .narrow import GIVEN, Narrowing, Piece, choices, filtered, lassoed, searched
+from .places import DRAWN, Places, paint, slot_of
+from .screen import Part, Screen
+
+HEADS = {"item": "Item", "prompt": "Prompt", "section": "Section", "margin": "Margin", "change": "Change", "decides": "Decides", "lead": "Lead"}
+BLOCK, MOST = 40, 400  # rows sent with the table, and at once when asked for
+MANY = 20_000  # items that are read in a thread
+PEEK = 80  # characters of a prompt under the pointer
+
+
+class Explore(Screen):
+    """Map and table of the session's items; what they select, every other screen shows too."""
+
+    name, label = "explore", "Explore"
+
+    def __init__(self, *where):
+        super().__init__(*where)
+        self._lock = threading.RLock()
+        self._narrowing, self._seen, self._version = Narrowing(), None, 0
+        self._map: PromptMap | None = None
+        self._places: Places | None = None
+        self._lays, self._stamp, self._masks = False, 0, 0
+
+    def parts(self):
+        self._sync()
+        session, laying = self.session, self._laying()
+        results, primary = (session.baseline, session.candidate), session.selection.primary
+        if len(session.items) > MANY and Items.known(session) is None and self.later.get(("items", *results), lambda **_: self.items) is None:
+            yield Part("explore.table", "waits", lambda: {"waits": True, "of": len(session.items)})
+            yield from reader.parts(self)
+            return
+        items, places = self.items, self.places()
+        if items.texts is not None:  # before the first search
+            self.later.get(("folded", session.study.hash), lambda **_: items.texts.folded)
+        yield Part("explore.map", (places, laying), lambda: self._describe_map(places, laying))
+        if places is not None:
+            yield Part("explore.paint", (places, *results), lambda: paint(places, items, session.study))
+        yield Part("explore.filters", (places, *results, tuple(session.slices.values())), lambda: self._filters())
+        yield Part("explore.table", (self._version, *results, self._sorting()), self._table)
+        yield Part("explore.selection", (self._version, places, primary, *results, self._sorting()), lambda: self._selection(places))
+        yield self._accuracy(results)
+        yield from reader.parts(self)
+
+    @property
+    def items(self) -> Items:
+        return Items.of(self.session)
+
+    def figure(self):
+        primary = self.session.selection.primary
+        if self._map is not None:
+            return ("prompt-map", {})
+        return None if primary is None else ("decomposition", {"pair": primary})
+
+    # -- what is selected ----------------------------------------------------------------------------
+
+    def _sync(self) -> None:
+        """Take over what somebody else selected: one chip, in the place of those that were there."""
+        with self._lock:
+            chosen = self.session.selection
+            if chosen.mask is self._seen:
+                return
+            label = chosen.label or {"python": "from Python"}.get(chosen.kind, chosen.kind)
+            self._narrowing = Narrowing() if chosen.kind == "all" else Narrowing((Piece(GIVEN, label, chosen.mask),))
+            self._seen, self._version, self._masks = chosen.mask, self._version + 1, self._masks + 1
+
+    def _narrow(self, narrowing: Narrowing) -> None:
+        """Select what passes; where nothing does, the session keeps its selection and the table says so."""
+        with self._lock:
+            mask = narrowing.mask
+            if mask is None or mask.any():
+                self.session.select(mask, kind=narrowing.kind, label=narrowing.label, origin=self.origin)
+            now = self.session.selection.mask
+            self._masks += now is not self._seen
+            self._narrowing, self._seen, self._version = narrowing, now, self._version + 1
+
+    def _sorting(self) -> tuple[str, str]:
+        return self.items.sorting(self.session.view.get(self.name, {}))
+
+    def _rows(self) -> np.ndarray:
+        """The rows of the table, in its order: none where the pieces do not meet."""
+        mask = self._narrowing.mask
+        return self.items.within(np.ones(len(self.items), bool) if mask is None else mask, *self._sorting())
+
+    # -- gestures ------------------------------------------------------------------------------------
+
+    def do(self, message: dict, buffers: list) -> dict | None:
+        do, narrowing = message.get("do"), self._narrowing
+        if do == "lasso":
+            hit = _bits(buffers, len(self._known_places()))
+            self._narrow(narrowing.put(lassoed(narrowing, self._known_places().items(hit), message.get("mode", "new"))))
+        elif do == "search":
+            words = str(message["text"]).strip()
+            self._narrow(narrowing.put(searched(self.items, words)) if words else narrowing.drop("search"))
+        elif do == "filter":
+            clusters = self._places.clusters if self._places else ()
+            self._narrow(narrowing.put(filtered(self.session, self.items, clusters, message["kind"], message["value"])))
+        elif do == "drop":
+            self._narrow(narrowing.drop(message["kind"]) if message.get("kind") else Narrowing())
+        elif do == "sort":
+            self._sort(message["by"])
+        elif do == "rows":
+            return {"table": self._block(self._rows(), int(message["from"]), int(message["to"]))}
+        elif do == "step":
+            step(self.session, int(message["by"]), origin=self.origin)
+        elif do == "mark":
+            self._look(int(message["place"]))
+        elif do == "peek":
+            return self._peek(int(message["place"]))
+        elif do == "lay":
+            self.later.forget(self._laying_key)
+            self._lays = bool(message["on"])
+        elif (answer := reader.do(self, message, buffers)) is not NotImplemented:
+            return answer
+        else:
+            return super().do(message, buffers)
+        return None
+
+    def _sort(self, by: str) -> None:
+        """By another column, or the next way of the same one."""
+        ways, (now, way) = WAYS.get(by), self._sorting()
+        if ways is None or by not in self.items.columns:
+            raise WorkbenchError(f"no column {by!r} to sort by", where="explore panel")
+        self.session.remember(self.name, sort=by, way=ways[(ways.index(way) + 1) % len(ways)] if by == now else ways[0])
+
+    def _look(self, place: int) -> None:
+        """The first row of a prompt, by the table's order; the next one where it is looked at already."""
+        places, rows = self._known_places(), self._rows()
+        self._known_place(place)
+        mine = rows[places.of[rows] == place]
+        mine = mine if len(mine) else np.flatnonzero(places.of == place)
+        primary = self.items.positions.get(self.session.selection.primary, -1)
+        at = np.flatnonzero(mine == primary)
+        row = mine[(int(at[0]) + 1) % len(mine)] if len(at) else mine[0]
+        self.session.look_at(str(self.items.frame["pair_id"].iat[row]), origin=self.origin)
+
+    def _peek(self, place: int) -> dict:
+        self._known_place(place)
+        row = np.flatnonzero(self._places.of == place)[0]
+        line = self.items.frame["prompt"].iat[row]
+        return {"peek": {"place": place, "text": line if len(line) <= PEEK else line[:PEEK].rstrip() + "…"}}
+
+    # -- the table -----------------------------------------------------------------------------------
+
+    def _table(self) -> dict:
+        items, rows, narrowing, (by, way) = self.items, self._rows(), self._narrowing, self._sorting()
+        self._stamp += 1
+        default = f"by {HEADS[by].lower()}" + (", backwards" if way == "down" else "")
+        return {
+            "n": len(rows), "of": len(items), "empty": narrowing.failing if not len(rows) else "",
+            "columns": [[key, "Prompt id" if key == "prompt" and items.texts is None else HEADS[key]] for key in items.columns],
+            "sort": by, "way": way, "order": SAID.get((by, way), default), "reach": items.reach, "candidate": items.candidate is not None,
+            "trained": items.baseline is not None, "text": items.texts is not None,
+            "chips": [{"kind": piece.kind, "label": piece.told(items), "n": piece.n} for piece in narrowing.pieces],
+            "block": self._block(rows, 0, BLOCK),
+        }
+
+    def _block(self, rows: np.ndarray, start: int, end: int) -> dict:
+        """Some rows of the table, as lists in the order of its columns."""
+        start = max(0, start)
+        at = rows[start:min(max(end, start), start + MOST)]
+        frame, columns = self.items.frame.iloc[at], self.items.columns
+        info = self.session.study.objective_info
+        cells = {"item": frame["pair_id"].astype(str).tolist(), "prompt": frame["prompt"].tolist(), "section": frame["section"].tolist()}
+        cells["margin"] = [[_number(a), _number(b)] for a, b in zip(frame["baseline"], frame["candidate"])]
+        cells["change"], cells["lead"] = ([_number(value) for value in frame[name]] for name in ("change", "lead"))
+        cells["decides"] = [[slot_of(info[name].group if name in info else ""), name] for name in frame["decides"]]
+        return {"stamp": self._stamp, "from": start, "rows": [list(row) for row in zip(*(cells[name] for name in columns))]}
+
+    def _selection(self, places: Places | None) -> tuple[dict, list[bytes]]:
+        """The marks that are selected, as bits, and the primary item: its mark, and its row in the table."""
+        chosen, items, narrowing = self.session.selection, self.items, self._narrowing
+        row = items.positions.get(chosen.primary, -1)
+        at = np.flatnonzero(self._rows() == row)
+        about = {
+            "primary": chosen.primary, "at": int(at[0]) if len(at) else -1, "n": chosen.n, "of": len(items),
+            "place": int(places.of[row]) if places is not None and row >= 0 else -1, "lasso": narrowing.get("lasso") is not None,
+        }
+        if places is None or chosen.n == len(items):
+            return about, []
+        return about, [np.packbits(places.hit(chosen.mask), bitorder="little").tobytes()]
+
+    def _filters(self) -> dict:
+        return {"groups": choices(self.session, self.items, self._places.clusters if self._places else ())}
+
+    def _accuracy(self, results: tuple) -> Part:
+        """Of what is selected; worked out beside everything else."""
+        session, key = self.session, ("accuracy", self._masks, *results)
+        table = self.later.get(key, lambda **_: session.selected_accuracy()) if any(result is not None for result in results) else None
+
+        def make() -> dict:
+            if table is None:
+                return {"rows": [], "waits": any(result is not None for result in results)}
+            told = [{name: _number(row[name]) for name in ("value", "low", "high")} | {"which": row["which"]} for row in table.to_dict("records")]
+            last = table.iloc[-1]
+            return {"rows": told, "n": int(last["n"]), "families": int(last["families"]), "words": str(last["words"]), "waits": False,
+                    "whole": bool(session.selection.kind == "all")}
+
+        return Part("explore.accuracy", (key, table is not None), make)
+
+    # -- the map -------------------------------------------------------------------------------------
+
+    @property
+    def _laying_key(self) -> tuple:
+        return ("map", self.session.study.hash)
+
+    def places(self) -> Places | None:
+        """The stored map's places of the items; None where there is none."""
+        if self._map is None:
+            try:
+                self._map = stored_map(self.session.study)
+            except WorkbenchError:
+                return None
+        if self._places is None:
+            self._places = Places.make(self._map, self.items)
+        return self._places
+
+    def _known_places(self) -> Places:
+        found = self.places()
+        if found is None:
+            raise WorkbenchError("there is no map of prompts yet", where="explore panel", remedy="Lay out the map first")
+        return found
+
+    def _known_place(self, place: int) -> None:
+        if not 0 <= place < len(self._known_places()):
+            raise WorkbenchError(f"no mark {place} on the map", where="explore panel")
+
+    def _laying(self) -> tuple | None:
+        """How far the layout of the map is, or what kept it from being made: ("lays" or "failed", …); None for neither."""
+        if not self._lays:
+            return None
+        study, key = self.session.study, self._laying_key
+        try:
+            made = self.later.get(key, lambda *, progress, cancel: project(study, progress=progress, cancel=cancel))
+        except WorkbenchError as error:
+            return ("failed", str(error))
+        except Exception as error:  # of a package: umap or numba
+            return ("failed", f"{type(error).__name__}: {error}")
+        if made is not None:
+            self._map, self._places, self._lays = made, None, False
+            return None
+        fraction, left, words = self.later.progress(key) or (0.0, None, "starting")
+        return ("lays", round(100 * fraction), None if left is None else math.ceil(left), words)
+
+    def _describe_map(self, places: Places | None, laying: tuple | None) -> tuple[dict, list[bytes]]:
+        if places is not None:
+            about, buffers = places.describe()
+            return {"there": True, "slots": list(DRAWN), **about}, buffers
+        n = int(self.items.frame["prompt_id"].nunique())
+        if self.session.study.store is None:
+            why = "A map lays prompts out by their features, and this study has none. The table shows every item."
+            return {"there": False, "n": n, "fact": "No map of these prompts.", "why": why, "can": False}, []
+        if laying is not None and laying[0] == "lays":
+            return {"there": False, "n": n, "lays": {"percent": laying[1], "left": laying[2], "words": laying[3]}}, []
+        if laying is not None:
+            return {"there": False, "n": n, "fact": "The map was not laid out.", "why": laying[1], "can": True, "again": True}, []
+        why = "Prompts that ask alike lie together on it. It is made once and kept beside the study; everything else works meanwhile."
+        return {"there": False, "n": n, "fact": "No map of these prompts yet.", "why": why, "can": True}, []
+
+
+def _bits(buffers: list, n: int) -> np.ndarray:
+    """Flags [place] that a page sends as bits."""
+    packed = np.frombuffer(buffers[0], np.uint8) if buffers else np.zeros(0, np.uint8)
+    if len(packed) != (n + 7) // 8:
+        raise WorkbenchError(f"{8 * len(packed)} flags for {n} marks", where="explore panel")
+    return np.unpackbits(packed, bitorder="little")[:n].astype(bool)
+
+
+def _number(value) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None
