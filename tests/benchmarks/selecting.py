@@ -1,7 +1,7 @@
 """From the lasso on the map to the table, and the other gestures of the Explore screen, on studies of 3 000 and 100 000 dev prompts.
 
-A study of scores and text is made up, two pairs a prompt, with a stored map of clusters. Kernel: a gesture's message until the panel has made
-its answer. Page, where there is a Chromium: from the pointer's release until the table is painted again.
+A study of scores and text is made up, two pairs a prompt, with a stored map of clusters. Kernel: a gesture's message until the
+panel has made its answer. Page, where there is a Chromium: from the pointer's release until the table is painted again.
 
     python tests/benchmarks/selecting.py [--quick] [--json]
 """
@@ -18,22 +18,23 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 
-import numpy as np
-import pandas as pd
+import numpy as np  # noqa: E402
+import pandas as pd  # noqa: E402
 
-import workbench as wb
-from workbench.projection import PromptMap
-from workbench.scenario.recipe import Scenario
-from workbench.study import Study
+import workbench as wb  # noqa: E402
+from workbench.projection import PromptMap  # noqa: E402
+from workbench.scenario.recipe import Scenario  # noqa: E402
+from workbench.study import Study  # noqa: E402
 
 SIZES, BARS = (3_000, 100_000), {3_000: 200, 100_000: 500}  # dev prompts; ms from the pointer's release to the table
 TRAIN, GROUPS = 400, ("Helpful", "Truth", "Safety", "Code", "Form", "Instruction")
 BOX = (60, 40, 320, 240)  # px of the map, a lasso around most of it
 PAINTED = """() => new Promise((done) => {
-  const table = document.querySelector(".wb-x-rows"), over = document.querySelector(".wb-x-over"), foot = document.querySelector(".wb-x-foot");
+  const over = document.querySelector(".wb-x-over"), foot = document.querySelector(".wb-x-foot");
   let begun = 0;
   over.addEventListener("pointerup", () => { begun = performance.now(); }, { once: true, capture: true });
-  const watch = new MutationObserver(() => { if (begun) requestAnimationFrame(() => { watch.disconnect(); done(performance.now() - begun); }); });
+  const painted = () => { watch.disconnect(); done(performance.now() - begun); };
+  const watch = new MutationObserver(() => { if (begun) requestAnimationFrame(painted); });
   watch.observe(foot.firstChild, { childList: true, subtree: true, characterData: true });
 })"""
 
@@ -44,13 +45,15 @@ def made_up(prompts: int, objectives: int = 12, seed: int = 0) -> tuple[Study, P
     n, words = prompts + TRAIN, np.array([f"{a}{b}{c}" for a in "bdfgklmnprst" for b in "aeiou" for c in "lmnrst"])
     ids = np.array([f"p{i:06d}" for i in range(n)])
     texts = [" ".join(row) for row in words[rng.integers(len(words), size=(n, 14))]]
-    table = pd.DataFrame({"prompt_id": ids, "family": ids, "section": rng.choice(["Chat", "Chat hard", "Safety", "Reasoning"], n), "text": texts})
+    sections = rng.choice(["Chat", "Chat hard", "Safety", "Reasoning"], n)
+    table = pd.DataFrame({"prompt_id": ids, "family": ids, "section": sections, "text": texts})
     owner = np.repeat(np.arange(n), 3)
     responses = pd.DataFrame({"response_id": [f"r{i:06d}" for i in range(3 * n)], "prompt_id": ids[owner]})
     responses["text"] = [" ".join(row) for row in words[rng.integers(len(words), size=(3 * n, 50))]]
     first = 3 * np.repeat(np.arange(n), 2)
-    pairs = pd.DataFrame({"prompt_id": ids[first // 3], "chosen": responses["response_id"].to_numpy()[first],
-                          "rejected": responses["response_id"].to_numpy()[first + 1 + np.tile([0, 1], n)], "source": rng.choice(["a", "b"], 2 * n)})
+    names = responses["response_id"].to_numpy()
+    pairs = pd.DataFrame({"prompt_id": ids[first // 3], "chosen": names[first], "rejected": names[first + 1 + np.tile([0, 1], n)],
+                          "source": rng.choice(["a", "b"], 2 * n)})
     pairs.insert(0, "pair_id", [f"c{i:06d}" for i in range(len(pairs))])
     splits = pd.DataFrame({"family": ids, "split": np.where(np.arange(n) < TRAIN, "train", "dev")})
     names = [f"{GROUPS[k % 6].lower()}-{k}" for k in range(objectives)]
@@ -99,7 +102,7 @@ def kernel(session: wb.Session, times: int) -> dict[str, float]:
         assert panel._trouble is None, panel._trouble
 
     found = {"first open": timed(lambda _: tell("hello"), 1)}
-    places = panel.screen("explore").places()
+    places = panel.screen("explore").atlas.places()
     rng, ids = np.random.default_rng(1), session.items["pair_id"]
     halves = [np.packbits(rng.uniform(size=len(places)) < 0.5, bitorder="little").tobytes() for _ in range(times)]
     found["lasso"] = timed(lambda turn: tell("lasso", halves[turn]), times)
@@ -167,7 +170,7 @@ def main() -> None:
     found = {}
     for size in SIZES[:1] if asked.quick else SIZES:
         study, stored = made_up(size)
-        importlib.import_module("workbench.panels.explore").stored_map = lambda _, stored=stored: stored
+        importlib.import_module("workbench.panels.atlas").stored_map = lambda _, stored=stored: stored
         session = session_of(study)
         found[size] = {"kernel": kernel(session, 5), "page": page(session, 5)}
     if asked.json:

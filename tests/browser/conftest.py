@@ -41,6 +41,10 @@ def desk(tmp_path_factory, planted_study):
     """A folder with a study and a notebook."""
     folder = tmp_path_factory.mktemp("desk")
     shutil.copytree(planted_study.study.folder, folder / "study", ignore=shutil.ignore_patterns("runs"))
+    whole = OPEN.replace("wb.panels.what_if(session)", "wb.Workbench(session)").format(study=str(folder / "study"))
+    imports, chosen = "import workbench as wb; wb.Session, wb.Workbench; print('imported')", "print(session.selection.n, session.selection.primary)"
+    cells = (imports, whole, chosen)
+    (folder / "workbench.ipynb").write_text(json.dumps(notebook(*cells)), encoding="utf-8")
     (folder / "panel.ipynb").write_text(json.dumps(notebook(OPEN.format(study=str(folder / "study")))), encoding="utf-8")
     return folder
 

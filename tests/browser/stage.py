@@ -10,14 +10,19 @@ import queue
 import threading
 import time
 
-LIGHT = {"--jp-layout-color0": "#fff", "--jp-layout-color1": "#fff", "--jp-ui-font-color0": "#000", "--jp-ui-font-color1": "rgba(0,0,0,.87)"}
-DARK = {"--jp-layout-color0": "#111", "--jp-layout-color1": "#212121", "--jp-ui-font-color0": "#fff", "--jp-ui-font-color1": "rgba(255,255,255,.87)"}
+NAMES = ("--jp-layout-color0", "--jp-layout-color1", "--jp-ui-font-color0", "--jp-ui-font-color1")
+LIGHT = dict(zip(NAMES, ("#fff", "#fff", "#000", "rgba(0,0,0,.87)")))
+DARK = dict(zip(NAMES, ("#111", "#212121", "#fff", "rgba(255,255,255,.87)")))
 PAGE = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>panel</title><link rel="icon" href="data:,"></head>
 <body data-jp-theme-light="{light}"><main id="panel"></main></body></html>"""
 BRIDGE = """async ([text, frame, style]) => {
   const module = await import(URL.createObjectURL(new Blob([text], { type: "text/javascript" })));
   const heard = new Set(), bytes = (one) => Uint8Array.from(atob(one), (c) => c.charCodeAt(0));
-  const whole = (one) => { const view = new Uint8Array(one.buffer || one); let out = ""; for (const b of view) out += String.fromCharCode(b); return btoa(out); };
+  const whole = (one) => {
+    let out = "";
+    for (const b of new Uint8Array(one.buffer || one)) out += String.fromCharCode(b);
+    return btoa(out);
+  };
   const model = {
     get: (name) => ({ frame, _css: style })[name],
     send: (content, _, buffers) => window.toKernel(content, (buffers || []).map(whole)),
@@ -62,7 +67,8 @@ class Stage:
         while not self._out.empty():
             content, buffers = self._out.get()
             self.sent += sum(map(len, buffers)) + len(str(content))
-            self.page.evaluate("([content, buffers]) => window.fromKernel(content, buffers)", [content, [base64.b64encode(b).decode() for b in buffers]])
+            told = [content, [base64.b64encode(b).decode() for b in buffers]]
+            self.page.evaluate("([content, buffers]) => window.fromKernel(content, buffers)", told)
             moved = True
         return moved
 

@@ -29,3 +29,14 @@ def test_axe_finds_nothing_serious(chromium, retrained, theme):
         assert [line for line in stage.said if not line.startswith("log")] == [] and stage.asked == []
     finally:
         stage.close()
+
+
+def test_axe_would_see_it(chromium, session):
+    stage = Stage(chromium, wb.panels.compare(session))
+    try:
+        bad = "<button></button><p style='color:#bbb'>faint</p>"
+        stage.page.evaluate("(bad) => document.querySelector('.wb').insertAdjacentHTML('beforeend', bad)", bad)
+        rules = {line.split(":")[0].split()[1] for line in found(stage.page)}
+        assert {"button-name", "color-contrast"} <= rules
+    finally:
+        stage.close()

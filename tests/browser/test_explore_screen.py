@@ -11,10 +11,12 @@ from workbench import panels
 from workbench.session import Session
 
 BLANK = """(points) => { const c = document.querySelector('.wb-x-marks'), k = c.width / c.clientWidth;
-  const { data } = c.getContext('2d').getImageData(0, 0, c.width, c.height), at = (x, y) => 4 * (Math.round(y * k) * c.width + Math.round(x * k));
+  const { data } = c.getContext('2d').getImageData(0, 0, c.width, c.height);
+  const at = (x, y) => 4 * (Math.round(y * k) * c.width + Math.round(x * k));
   return points.filter(([x, y]) => [0, 1, 2].every((i) => data[at(x, y) + i] === data[i])); }"""
 ROWS = "() => [...document.querySelectorAll('.wb-items tr[data-item]')].map((row) => row.dataset.item)"
-IN_SIGHT = """() => { const box = document.querySelector('.wb-x-rows').getBoundingClientRect(), head = document.querySelector('.wb-items thead').getBoundingClientRect();
+IN_SIGHT = """() => { const place = (name) => document.querySelector(name).getBoundingClientRect();
+  const box = place('.wb-x-rows'), head = place('.wb-items thead');
   return [...document.querySelectorAll('.wb-items tr[data-item]')].filter((row) => { const at = row.getBoundingClientRect();
     return at.top >= head.bottom - 1 && at.bottom <= box.bottom + 1; }).map((row) => row.dataset.item); }"""
 
@@ -49,7 +51,7 @@ def session(shared):
 
 def spots(stage) -> np.ndarray:
     """px of each mark, reckoned here: both axes as wide as the box allows, their scales at most 1.35 apart."""
-    places = stage.panel.screen("explore").places()
+    places = stage.panel.screen("explore").atlas.places()
     xy = places.table[["x", "y"]].to_numpy(float)
     wide, tall, pad = stage.page.evaluate("document.querySelector('.wb-x-over').clientWidth"), 282, 14
     scale = (np.array([wide, tall]) - 2 * pad) / np.ptp(xy, axis=0)
@@ -82,7 +84,7 @@ def within(points: np.ndarray, left, top, right, foot) -> np.ndarray:
 
 
 def items_at(stage, flags) -> set[str]:
-    places, items = stage.panel.screen("explore").places(), stage.panel.session.items
+    places, items = stage.panel.screen("explore").atlas.places(), stage.panel.session.items
     return set(items["pair_id"][items["prompt_id"].isin(set(places.ids[flags]))])
 
 
@@ -90,7 +92,7 @@ def test_marks_are_where_they_belong(stage):
     assert stage.page.evaluate(BLANK, spots(stage).tolist()) == []
     assert stage.page.evaluate(BLANK, (spots(stage) + [0, 12.5]).tolist()) != []
     label = stage.page.locator(".wb-x-marks").get_attribute("aria-label")
-    assert label.startswith(f"Map of {len(spots(stage))} prompts by the group") or label.startswith(f"Map of {len(spots(stage))} prompts by group: Helpful")
+    assert label.startswith(f"Map of {len(spots(stage))} prompts by group: Helpful")
     assert stage.page.locator(".wb-x-map").inner_text().count("outside dev are not drawn") == 1
 
 
@@ -118,7 +120,7 @@ def test_a_lasso_adds_removes_and_is_cleared(stage, session):
 
 
 def test_a_click_on_a_mark_reads_it_and_the_pointer_tells_the_prompt(stage, session):
-    points, places = spots(stage), stage.panel.screen("explore").places()
+    points, places = spots(stage), stage.panel.screen("explore").atlas.places()
     dev = session.study.prompts.query("split == 'dev'")["prompt_id"].tolist()
     place = places.ids.tolist().index(dev[0])
     stage.page.mouse.move(*(corner(stage) + points[place]))
@@ -226,8 +228,9 @@ def test_nothing_sticks_out(chromium, session, width, theme, monkeypatch):
     stage = Stage(chromium, panels.explore(session), width=width, theme=theme)
     try:
         stage.settle()
-        out = stage.page.evaluate("""() => { const edge = document.querySelector('.wb').getBoundingClientRect().right;
-          return [...document.querySelectorAll('.wb *')].filter((node) => node.getBoundingClientRect().right > edge + 1).map((node) => node.className); }""")
+        out = stage.page.evaluate("""() => { const edge = document.querySelector('.wb').getBoundingClientRect().right + 1;
+          return [...document.querySelectorAll('.wb *')].filter((node) => node.getBoundingClientRect().right > edge)
+            .map((node) => node.className); }""")
         small = stage.page.evaluate("""() => [...document.querySelectorAll('.wb-explore button, .wb-explore select, .wb-explore label')]
           .filter((node) => node.offsetParent && node.getBoundingClientRect().height < 28).map((node) => node.outerHTML.slice(0, 90))""")
         assert out == [] and small == [] and stage.said == []

@@ -1,4 +1,4 @@
-"""The Gate and Verbosity screens in a browser: the watershed is read, picked and brushed; labels keep clear of one another; it bends to its width."""
+"""The Gate and Verbosity screens in a browser: columns are read, picked and brushed; labels keep clear; all bends to its width."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ def stage(shared):
 
 def place(stage, share: float) -> tuple[float, float]:
     """A point in the first picture, so far along its columns."""
-    left, span = stage.page.evaluate("() => { const g = document.querySelector('.wb-g-plot .wb-g-host').geometry; return [g.left, g.span]; }")
+    geometry = "(() => { const { left, span } = document.querySelector('.wb-g-plot .wb-g-host').geometry; return [left, span]; })()"
+    left, span = stage.page.evaluate(geometry)
     box = stage.page.locator(".wb-g-plot .wb-g-shed").bounding_box()
     return box["x"] + left + span * share, box["y"] + box["height"] / 2
 

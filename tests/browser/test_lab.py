@@ -152,7 +152,7 @@ def test_targets_text_names_and_focus(page):
         .map((node) => node.outerHTML.slice(0, 120))""", SMALLEST_TEXT)
     assert tiny == []
     nameless = page.evaluate("""() => [...document.querySelectorAll('.wb button, .wb select, .wb input, .wb svg[role=img]')]
-        .filter((node) => ![node.getAttribute('aria-label'), node.textContent, node.closest('label')?.textContent].some((said) => said?.trim()))
+        .filter((node) => ![node.getAttribute('aria-label'), node.textContent, node.closest('label')?.textContent].join('').trim())
         .map((node) => node.outerHTML.slice(0, 120))""")
     assert nameless == []
     page.get_by_role("switch", name="safety", exact=True).focus()

@@ -129,4 +129,5 @@ def test_the_mass_that_is_moved_flips_the_pair_to_the_hair(seed):
     for at, mass in moves:
         after[at] -= mass
         after[to] += mass
-    assert sum(mass for _, mass in moves) == pytest.approx(total) and (after > -1e-12).all() and after @ difference == pytest.approx(0, abs=1e-12)
+    assert sum(mass for _, mass in moves) == pytest.approx(total) and (after > -1e-12).all()
+    assert after @ difference == pytest.approx(0, abs=1e-12)

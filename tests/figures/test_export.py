@@ -18,6 +18,7 @@ from workbench import figures
 from workbench.errors import WorkbenchError
 from workbench.figures import export
 from workbench.figures.stamp import stamp_pdf, stamp_png, stamp_svg
+from workbench.figures.theme import mix
 
 NAME = "accuracy per section & \u03c1"
 
@@ -176,6 +177,21 @@ def test_paper_is_light_though_the_screen_was_dark(saved):
     folder, *_ = saved
     text = (folder / f"{NAME}.svg").read_text()
     assert "rgb(10, 98, 176)" in text and "rgb(76, 158, 244)" not in text and "Helvetica" in text and "Segoe" not in text
+
+
+@pytest.mark.parametrize("plot", [figures.plot_gate_heatmap, figures.plot_objective_correlation], ids=lambda p: p.__name__)
+def test_a_heat_map_on_paper_is_shapes_of_its_colours(plot):
+    fig = plot(figure_data.data_of(plot, k=9), theme="dark")
+    cells, data = fig.data[0], export.on_paper(fig)
+    z = [[v for v in row] for row in cells.z]
+    known = {(i, j): v for i, row in enumerate(z) for j, v in enumerate(row) if v is not None and v == v}
+    boxes = {(s["y0"] + 0.5, s["x0"] + 0.5): s["fillcolor"] for s in data["layout"]["shapes"] if s.get("layer") == "below" and "x0" in s}
+    assert set(known) == set(boxes) and not any(trace["type"] == "heatmap" for trace in data["data"])
+    look, signed = figures.LIGHT, cells.zmin < 0
+    for (i, j), value in known.items():
+        share = abs(value) / cells.zmax
+        full = (look.candidate if value > 0 else look.negative) if signed else look.ink
+        assert boxes[i, j] == mix(full, look.ground, min(share, 1)), (i, j)
 
 
 def test_every_venue_has_its_width():

@@ -55,4 +55,5 @@ def test_the_whole_set_at_a_columns_width(browser, trained, tmp_path):
         assert float(root.get("width").removesuffix("in")) == pytest.approx(3.25, abs=1e-6)
         box = re.findall(rb"/MediaBox\s*\[([^\]]+)\]", saved.files[1].read_bytes())[-1].split()
         assert float(box[2]) / 72 == pytest.approx(3.25, abs=0.01)
+        assert not list(root.iter("{http://www.w3.org/2000/svg}image")) and b"/Subtype /Image" not in saved.files[1].read_bytes()
         assert len([node for node in root.iter("{http://www.w3.org/2000/svg}text") if "".join(node.itertext()).strip()]) >= 4

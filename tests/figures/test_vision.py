@@ -89,7 +89,7 @@ def test_a_browser_shows_what_the_oracle_says(browser, tmp_path):
     (tmp_path / "a.html").write_text(f'<body style="margin:0">{"".join(rows)}</body>')
     shot = tmp_path / "a.png"
     call = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--force-color-profile=srgb",
-            "--window-size=500,100", f"--user-data-dir={tmp_path / 'profile'}", f"--screenshot={shot}", (tmp_path / "a.html").as_uri()]
+            "--window-size=500,600", f"--user-data-dir={tmp_path / 'profile'}", f"--screenshot={shot}", (tmp_path / "a.html").as_uri()]
     subprocess.run(call, check=True, capture_output=True, timeout=60)
     shown = pixels(shot.read_bytes())
     for at, vision in enumerate(VISIONS):

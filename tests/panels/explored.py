@@ -23,9 +23,10 @@ def map_of(study: Study, *, but: int = 0) -> PromptMap:
     n, dev = len(prompts), np.flatnonzero(prompts["split"] == "dev")
     cluster = (prompts["section"] == "Safety").to_numpy(int)
     cluster[dev[:3]] = -1
-    places = pd.DataFrame({"prompt_id": prompts["prompt_id"], "x": np.arange(n) % 11.0 + 20 * np.maximum(cluster, 0), "y": np.arange(n) // 11.0,
-                           "cluster": cluster.astype(np.int32), "kept": np.linspace(0, 1, n, dtype=np.float32)})
-    clusters = pd.DataFrame({"cluster": [0, 1], "name": ["small talk", "locks, keys"], "n": [n // 2, n // 2], "x": [5.0, 25.0], "y": [5.0, 5.0]})
+    x, y = np.arange(n) % 11.0 + 20 * np.maximum(cluster, 0), np.arange(n) // 11.0
+    places = pd.DataFrame({"prompt_id": prompts["prompt_id"], "x": x, "y": y, "cluster": cluster.astype(np.int32),
+                           "kept": np.linspace(0, 1, n, dtype=np.float32)})
+    clusters = pd.DataFrame({"cluster": [0, 1], "name": ["small talk", "locks, keys"], "n": n // 2, "x": [5.0, 25.0], "y": 5.0})
     places = places.drop(index=dev[len(dev) - but:]) if but else places
     return PromptMap(places, clusters, {"seeds": 3, "study": study.hash}, 0.81)
 
@@ -39,7 +40,7 @@ def keep_map(monkeypatch, stored: PromptMap | None) -> None:
             raise WorkbenchError("no stored map")
         return stored
 
-    monkeypatch.setattr(importlib.import_module("workbench.panels.explore"), "stored_map", found)
+    monkeypatch.setattr(importlib.import_module("workbench.panels.atlas"), "stored_map", found)
 
 
 def worded(study: Study, *, text: bool = True) -> Study:

@@ -120,8 +120,9 @@ def test_rows_are_those_of_plain_loops(session, candidate):
 
 def test_every_order_is_that_of_a_plain_sort(session):
     items = Items.of(retrained(session))
-    columns = {"item": range(len(items)), "prompt": [line.removeprefix("… ") for line in items.frame["prompt"]], "section": items.frame["section"],
-               "margin": items.frame["candidate"], **{name: items.frame[name] for name in ("change", "decides", "lead")}}
+    lines = [line.removeprefix("… ") for line in items.frame["prompt"]]
+    columns = {"item": range(len(items)), "prompt": lines, "margin": items.frame["candidate"],
+               **{name: items.frame[name] for name in ("section", "change", "decides", "lead")}}
     for by, ways in WAYS.items():
         values = list(columns[by])
         for way in ways:
@@ -162,7 +163,7 @@ def test_sorting_goes_through_the_ways_of_a_column_and_is_remembered(tell, sessi
 
 
 def test_a_lasso_selects_the_pairs_of_its_prompts(tell, session):
-    places = tell.panel.screen("explore").places()
+    places = tell.panel.screen("explore").atlas.places()
     flags = np.arange(len(places)) % 3 == 0
     ids = set(places.ids[flags])
     shown = tell("lasso", bits(flags))
@@ -173,9 +174,9 @@ def test_a_lasso_selects_the_pairs_of_its_prompts(tell, session):
 
 
 def test_strokes_add_and_remove(tell, session):
-    n = len(tell.panel.screen("explore").places())
+    n = len(tell.panel.screen("explore").atlas.places())
     first, second = np.arange(n) < 6, (np.arange(n) >= 4) & (np.arange(n) < 9)
-    count = lambda flags: int(session.items["prompt_id"].isin(tell.panel.screen("explore").places().ids[flags]).sum())  # noqa: E731
+    count = lambda flags: int(session.items["prompt_id"].isin(tell.panel.screen("explore").atlas.places().ids[flags]).sum())  # noqa: E731
     tell("lasso", bits(first))
     tell("lasso", bits(second), mode="add")
     assert session.selection.n == count(first | second)
@@ -192,8 +193,8 @@ def test_search_finds_every_word_in_prompt_or_responses(tell, session):
     study = session.study
     prompt, said = study.prompts.set_index("prompt_id")["text"], study.responses.set_index("response_id")["text"]
     for asked in ("QUESTION", "w7 Chat", "w101 w108 safety", "zebra"):
-        wanted = [all(word.lower() in " ".join([prompt[row.prompt_id], said[row.chosen], said[row.rejected]]).lower() for word in asked.split())
-                  for row in session.items.itertuples()]
+        whole = [" ".join([prompt[row.prompt_id], said[row.chosen], said[row.rejected]]).lower() for row in session.items.itertuples()]
+        wanted = [all(word in text for word in asked.lower().split()) for text in whole]
         shown = tell("search", text=asked)
         if any(wanted):
             assert session.selection.mask.tolist() == wanted and session.selection.label == f"search “{asked}”"
@@ -264,7 +265,8 @@ def test_an_outcome_of_before_the_training_says_so(tell, session):
     mask = session.selection.mask
     retrained(session)
     assert tell("hello")["table"]["chips"][0]["label"] == "lost before" and session.selection.mask is mask
-    assert {name for name, _, _ in next(g for g in tell.shown["filters"]["groups"] if g["label"] == "Outcome")["options"]} == {"won", "lost", "flipped"}
+    outcomes = next(group for group in tell.shown["filters"]["groups"] if group["label"] == "Outcome")["options"]
+    assert {name for name, _, _ in outcomes} == {"won", "lost", "flipped"}
     tell("filter", kind="outcome", value="flipped")
     won = [result.margins.mean(axis=0) > 0 for result in (session.baseline, session.candidate)]
     assert (session.selection.mask == (won[0] != won[1])).all()
@@ -291,7 +293,7 @@ def test_stepping_follows_the_table_within_the_selection(tell, session):
 
 
 def test_a_mark_is_its_prompts_first_row_then_the_next(tell, session):
-    places = tell.panel.screen("explore").places()
+    places = tell.panel.screen("explore").atlas.places()
     tell("sort", by="margin")
     mine = [row[0] for row in tell.rows() if places.of[Items.of(session).positions[row[0]]] == 5]
     seen = []
@@ -334,7 +336,7 @@ def test_the_map_has_dev_prompts_alone_and_says_what_it_leaves_out(tell, session
     here = stored.places[stored.places["prompt_id"].isin(dev)]
     assert shown["n"] == len(here) == len(dev) - 2 and shown["missing"] == 2 and shown["elsewhere"] == len(stored.places) - len(here)
     xy = np.frombuffer(tell.buffers[0], "<f4").reshape(-1, 2)
-    places = tell.panel.screen("explore").places()
+    places = tell.panel.screen("explore").atlas.places()
     np.testing.assert_array_equal(xy, here.set_index("prompt_id").loc[places.ids][["x", "y"]].to_numpy(np.float32))
     assert {one["name"] for one in shown["clusters"]} == {"small talk", "locks, keys"} and shown["agreement"] == 0.81
     grouped = np.frombuffer(tell.buffers[2], np.uint8)
@@ -347,7 +349,7 @@ def test_marks_wear_the_group_that_decides(session, stored, planted_study):
         info[name]["group"] = group
     study = Study({**planted_study.study.info, "objectives": list(info.values())}, planted_study.study.folder, planted_study.study.tables)
     told = Told(panels.explore(Session(study, session.baseline)))
-    places, paint = told.panel.screen("explore").places(), told.shown["paint"]
+    places, paint = told.panel.screen("explore").atlas.places(), told.shown["paint"]
     result = session.baseline
     sums = np.abs(result.weights.mean(axis=0) * (result.scores.values[:, 0] - result.scores.values[:, 1]))
     sums /= sums.sum(axis=1, keepdims=True)
@@ -365,7 +367,7 @@ def _codes(told: Told) -> np.ndarray:
     from workbench.panels.places import paint
 
     screen = told.panel.screen("explore")
-    return np.frombuffer(paint(screen.places(), screen.items, screen.session.study)[1][0], np.uint8)
+    return np.frombuffer(paint(screen.atlas.places(), screen.items, screen.session.study)[1][0], np.uint8)
 
 
 def test_before_training_marks_wear_sections_and_the_table_has_texts(planted_study, stored, monkeypatch):
@@ -373,7 +375,8 @@ def test_before_training_marks_wear_sections_and_the_table_has_texts(planted_stu
     monkeypatch.setattr(Session, "start", lambda self, *, origin="": None)
     told = Told(panels.explore(session))
     assert told.shown["paint"]["by"] == "section" and {one["name"] for one in told.shown["paint"]["legend"]} == {"Chat", "Safety"}
-    assert [key for key, _ in told.shown["table"]["columns"]] == ["item", "prompt", "section"] and told.shown["accuracy"] == {"rows": [], "waits": False}
+    assert [key for key, _ in told.shown["table"]["columns"]] == ["item", "prompt", "section"]
+    assert told.shown["accuracy"] == {"rows": [], "waits": False}
     told("search", text="safety")
     assert 0 < session.selection.n < len(session.items)
     told.panel.close()
@@ -390,20 +393,18 @@ def test_a_map_is_laid_out_while_everything_else_works(session, monkeypatch):
             if cancel.wait(0.01):
                 cancelled.append(True)
                 raise WorkbenchError("the map was cancelled")
-        if not study.hash:
-            return None
         return map_of(study)
 
-    monkeypatch.setattr(importlib.import_module("workbench.panels.explore"), "project", project)
+    monkeypatch.setattr(importlib.import_module("workbench.panels.atlas"), "project", project)
     told = Told(panels.explore(session))
-    assert told.shown["map"] == {"there": False, "n": session.items["prompt_id"].nunique(), "fact": "No map of these prompts yet.", "can": True,
-                                 "why": told.shown["map"]["why"]}
+    assert told.shown["map"]["fact"] == "No map of these prompts yet." and told.shown["map"]["can"] and not told.shown["map"]["there"]
     told("lasso", bits([True] * 8))
     assert "Lay out the map first" in told.trouble["why"]
     told("lay", on=True)
     assert begun.wait(5) and told.until(lambda shown: shown["map"].get("lays") == {"percent": 25, "left": 8, "words": "neighbours"})
     told("search", text="question 3")  # waits for nobody
     assert session.selection.kind == "search"
+    assert told.until(lambda shown: not shown["accuracy"]["waits"])["accuracy"]["n"] == session.selection.n
     told("lay", on=False)
     assert told.shown["map"]["can"] and "lays" not in told.shown["map"]
     begun.clear()
@@ -421,7 +422,7 @@ def test_a_layout_that_fails_says_why_and_can_be_tried_again(session, monkeypatc
     def project(study, *, progress, cancel):
         raise WorkbenchError("umap-learn is not installed", remedy="pip install umap-learn")
 
-    monkeypatch.setattr(importlib.import_module("workbench.panels.explore"), "project", project)
+    monkeypatch.setattr(importlib.import_module("workbench.panels.atlas"), "project", project)
     told = Told(panels.explore(session))
     told("lay", on=True)
     shown = told.until(lambda shown: shown["map"].get("again"))["map"]

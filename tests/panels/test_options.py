@@ -51,7 +51,8 @@ def test_layers_that_make_no_sense_are_refused(text):
 
 @pytest.mark.parametrize(("spec", "words"), [
     ({}, "64 · softmax"), ({"hidden": (1024,) * 3}, "3 × 1\u2009024 · softmax"), ({"hidden": ()}, "linear · softmax"),
-    ({"hidden": (64, 32)}, "64, 32 · softmax"), ({"kind": "global"}, "global weights"), ({"kind": "bradley-terry"}, "linear · Bradley–Terry head"),
+    ({"hidden": (64, 32)}, "64, 32 · softmax"), ({"kind": "global"}, "global weights"),
+    ({"kind": "bradley-terry"}, "linear · Bradley–Terry head"),
 ])
 def test_a_gate_in_words(spec, words):
     assert gate_words(GateSpec(**spec)) == words

@@ -116,8 +116,11 @@ def test_what_cannot_be_drawn_says_why_and_the_rest_stands(page):
     assert "ZeroDivisionError" in page.panel.shown["broken.odd"]["lacking"]["why"] and "head" in page.panel.shown
 
 
-@pytest.mark.parametrize("bad", [{"do": "nonsense"}, {"do": "go", "step": 99}, {"do": "seeds", "value": "many"}, {"do": "open", "screen": "moon"},
-                                 {"do": "look", "item": "no such pair"}, {"do": "export"}, {"do": "remove_slice", "name": "none"}, {"do": "go"}])
+BAD = ({"do": "nonsense"}, {"do": "go", "step": 99}, {"do": "go"}, {"do": "seeds", "value": "many"}, {"do": "open", "screen": "moon"},
+       {"do": "look", "item": "no such pair"}, {"do": "export"}, {"do": "remove_slice", "name": "none"})
+
+
+@pytest.mark.parametrize("bad", BAD, ids=lambda bad: " ".join(map(str, bad.values())))
 def test_a_refused_gesture_changes_nothing_and_says_so(page, session, bad):
     page("hello")
     before = session.revision
@@ -141,6 +144,16 @@ def test_common_gestures_do_what_the_session_does(page, session):
     assert "Session" in page("code")["reply"]["code"]
     page("annotate", name="twice the safety")
     assert session.draft.name == "twice the safety" and page.panel.shown["head"]["history"]["undo"]
+
+
+def test_export_puts_the_screens_figure_into_the_tray(session):
+    panel = panels.compare(session)
+    session.set_multiplier("safety", 0.0)
+    session.retrain(seeds=(0,)).wait(60)
+    Page(panel)("hello", screen="compare")
+    panel.handle({"do": "export", "screen": "compare", "view": "page", "seq": 2})
+    assert [card["figure"] for card in session.tray] == ["comparison"] and panel._trouble is None
+    panel.close()
 
 
 def test_background_values_come_later_once_and_raise_what_was_raised():

@@ -69,6 +69,7 @@ def fresh(request):
         found.panel.session.set_labels("hard")
         found.panel.session.remember("strength", cuts=None, labels=None, list="all", brush=None, pair=None)
         found.panel.screen("strength")._cut = None
+        found("hello")
     yield
 
 
@@ -191,6 +192,7 @@ def test_brushed_suspects_are_those_in_between(page):
     train, _, found = page.panel.screen("strength")._fitted()
     page("list", of="brush", ends=[0.1, -0.5])
     shown = page.panel.shown["strength.suspects"]
+    assert "lacking" not in shown, shown
     inside = (train.mean >= -0.5) & (train.mean < 0.1)
     assert shown["n"] == inside.sum() and shown["ends"] == (-0.5, 0.1)
     means = [row[4] for row in shown["block"]["rows"]]

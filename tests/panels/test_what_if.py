@@ -12,18 +12,15 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from panels.page import Page
+from panels.page import Page
 from planted import SMALL
 from scipy.stats import spearmanr
 
 import workbench.session.training as training
-from panels.page import Page
 from workbench import panels
 from workbench.errors import WorkbenchError
-from workbench.panels.progress import describe_job
 from workbench.panels.versus import comparison
-from workbench.panels.words import edit_list, in_words
-from workbench.scenario.job import Job
-from workbench.scenario.recipe import Scenario
 from workbench.scenario.run import run
 from workbench.session import Session
 
@@ -52,7 +49,8 @@ def test_it_opens_with_everything_there(panel, session):
     assert [row["name"] for row in state["objectives"]] == list(session.objectives)
     assert state["objectives"][0]["first"] == 4 and state["objectives"][0]["slot"] == "helpful"
     assert state["preview"]["accuracy"][0] == state["preview"]["accuracy"][1] and state["preview"]["flips"][0] == 0
-    assert state["comparison"] is None and state["trouble"] is None and state["job"] is None and state["queue"] == [] and state["edits"] == []
+    assert state["comparison"] is None and state["trouble"] is None
+    assert state["job"] is None and state["queue"] == [] and state["edits"] == []
     assert state["study"] == {"name": "planted", "hash": session.study.hash} and state["baseline"]["label"] == "small"
     assert {"verbosity", "n_words"} == set(state["debias"]["options"][0]["names"])
 
@@ -64,12 +62,13 @@ def test_every_gesture_does_what_the_session_does(send, session, planted_study, 
     send("multiplier", name="safety", value=1.6, gesture="safety 1")
     send("swap", name="helpfulness", column="n_words")
     send("debias", value=["verbosity"])
-    send("gate", spec={"kind": "softmax", "hidden": "8, 4", "steps": 20, "batch_size": 64, "lr": 0.01, "temperature": 2, "start": "uniform"})
+    size = {"steps": 20, "batch_size": 64, "lr": 0.01, "temperature": 2.0, "start": "uniform"}
+    send("gate", spec={"kind": "softmax", "hidden": "8, 4", **size})
     send("labels", value="soft")
     send("annotate", name="all at once", note="why")
     send("seeds", value=3)
     other.set_objective("verbosity", on=False).set_multiplier("safety", 1.6).set_swap("helpfulness", "n_words")
-    other.set_debias("verbosity").set_gate(hidden=(8, 4), steps=20, batch_size=64, lr=0.01, temperature=2.0, start="uniform")
+    other.set_debias("verbosity").set_gate(hidden=(8, 4), **size)
     other.set_labels("soft").annotate(name="all at once", note="why").set_seeds(3)
     assert session.draft.id == other.draft.id and len(session.history.steps) == len(other.history.steps)
     assert send("undo")["seeds"]["value"] == 2 and send("redo")["seeds"]["value"] == 3
@@ -265,17 +264,6 @@ def test_without_a_baseline_it_trains_one_and_shows_so(planted_study, monkeypatc
 # -- words ----------------------------------------------------------------------------------------
 
 
-def test_an_edit_in_words(planted_study):
-    draft = Scenario(drop=("verbosity",), multiply={"safety": 1.5}, swap={"helpfulness": "n_words"}, debias="verbosity")
-    said = [(edit["verb"], edit["name"], edit["rest"]) for edit in edit_list(planted_study.study, draft, Scenario())]
-    assert said == [
-        ("remove", "verbosity", "from 3 objectives"), ("swap", "helpfulness", "→ n_words"), ("off", "verbosity", ""),
-        ("×1.5", "safety", ""),
-    ]
-    assert in_words(planted_study.study, draft) == "verbosity removed, helpfulness → n_words, no verbosity, safety ×1.5"
-    assert in_words(planted_study.study, Scenario(), draft).startswith("keep verbosity")
-
-
 def test_the_comparison_says_how_few_families_there_are(send, session):
     send("multiplier", name="safety", value=0.2)
     send("retrain")
@@ -284,18 +272,6 @@ def test_the_comparison_says_how_few_families_there_are(send, session):
     assert found["lead"] == ["Overall no verdict: ", "fewer than 20 families", ". "] and "seed noise not estimated" in found["note"]
     row = found["rows"][0]
     assert row["tone"] is None and re.fullmatch(r"[+−]?\d+\.\d \[[+−]?\d+\.\d, [+−]?\d+\.\d\]", row["numbers"])
-
-
-def test_a_job_between_its_steps():
-    job = Job(Scenario(seeds=(0, 1, 2, 3)), lambda **_: None)
-    assert describe_job(job)["text"] == "preparing" and describe_job(None) is None
-    for label, steps in (("seed 1 of 4", range(1, 201)), ("seed 2 of 4", range(1, 101))):
-        for step in steps:
-            job.report(type("Progress", (), {"step": step, "steps": 200, "held_out": 1 / step, "seconds_left": 5.0, "label": label})())
-    told = describe_job(job, baseline=0.3)
-    assert told["about"] == "1 done, seed 2 running, 2 queued" and told["fraction"] == pytest.approx(1.5 / 4)
-    assert told["text"] == "step 100 of 200 · 0:05 left" and [curve["live"] for curve in told["curves"]] == [False, True]
-    assert all(len(curve["points"]) <= 82 for curve in told["curves"]) and told["curves"][0]["points"][-1] == [200, 0.005]
 
 
 # -- any messages ---------------------------------------------------------------------------------

@@ -17,10 +17,11 @@ QUICK = SMALL.child(gate={"kind": "uniform"}, seeds=(0,))
 def test_each_difference_is_one_edit_and_all_of_them_are_the_candidate(planted_study):
     names = planted_study.study.objectives
     start = SMALL.child(multiply={names[1]: 2.0}, drop=(names[2],))
-    end = start.child(debias="n_words", multiply={names[0]: 0.5}, drop=(), swap={names[1]: "n_words"}, labels="drop", gate={"temperature": 2.0})
+    end = start.child(debias="n_words", multiply={names[0]: 0.5}, drop=(), swap={names[1]: "n_words"}, labels="drop",
+                      gate={"temperature": 2.0})
     edits = edits_between(start, end, names)
-    assert [(edit.field, edit.name) for edit in edits] == [("debias", None), ("on", names[2]), ("multiply", names[0]), ("multiply", names[1]),
-                                                           ("swap", names[1]), ("labels", None), ("gate", None)]
+    fields = ("debias", "on", "multiply", "multiply", "swap", "labels", "gate")
+    assert [(edit.field, edit.name) for edit in edits] == list(zip(fields, (None, names[2], names[0], names[1], names[1], None, None)))
     fields = {field: getattr(start, field) for field in type(start).model_fields if field not in ("name", "note", "parent")}
     for edit in edits:
         fields = edit.made(fields)

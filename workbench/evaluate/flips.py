@@ -14,7 +14,8 @@ from ..errors import WorkbenchError
 BROKEN, FIXED, MOVED, SAME = "broken", "fixed", "moved", "same"
 
 
-def moved_by(before: PairObj, names: tuple[str, ...], after: Float[np.ndarray, "pair other"], names_after: tuple[str, ...]) -> tuple[np.ndarray, Pair]:
+def moved_by(before: PairObj, names: tuple[str, ...], after: Float[np.ndarray, "pair other"],
+             names_after: tuple[str, ...]) -> tuple[np.ndarray, Pair]:
     """The objective whose contribution to the margin changed most in each pair, and by how much (signed).
 
     before, after [pair obj]: contributions (`evaluate.contributions`) over `names` and `names_after`; an objective that one

@@ -55,7 +55,8 @@ def plot_prompt_map(
     if kinds is not None:
         shown = [g for g in [*GROUPS, OTHER] if g in set(signs)]
         key = [(_kind_name(kinds, signs, g, by), _key_mark(look, g)) for g in shown]
-    _frame(fig, frame, KEY * max(key_lines([label for label, _ in key]), 2 if kinds is None else 0), agreement, _clustered(frame) and kinds is not None)
+    above = KEY * max(key_lines([label for label, _ in key]), 2 if kinds is None else 0)
+    _frame(fig, frame, above, agreement, grey=_clustered(frame) and kinds is not None)
     add_key(fig, look, key, above=4)
     if _clustered(frame):
         _names(fig, look, frame, frame["cluster_name"], labels)

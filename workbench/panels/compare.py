@@ -39,7 +39,8 @@ class Compare(Screen):
     def parts(self):
         session = self.session
         both = (session.baseline, session.candidate)
-        yield Part("compare", (*both, session.noise is not None, tuple(session.slices.values()), self._noise_key(), session.retrained), self._state)
+        slices = tuple(session.slices.values())
+        yield Part("compare", (*both, session.noise is not None, slices, self._noise_key(), session.retrained), self._state)
         yield Part("compare.flips", (*both, self._shown), self._flips)
         yield Part("compare.primary", session.selection.primary, lambda: {"primary": session.selection.primary})
         yield self._blame(both)
@@ -104,10 +105,11 @@ class Compare(Screen):
             return {"n": None}
         kinds = table["kind"].value_counts()
         broken, fixed = (int(kinds.get(kind, 0)) for kind in (BROKEN, FIXED))
-        size = max(float(np.quantile(np.abs(self._rows()[["before", "after"]].to_numpy()), 0.98)) if len(self._rows()) else 0.0, 1e-9)
+        rows, moved = self._rows(), int(len(table) - kinds.get(SAME, 0))
+        size = float(np.quantile(np.abs(rows[["before", "after"]].to_numpy()), 0.98)) if len(rows) else 0.0
         return {
-            "shown": self._shown, "n": len(self._rows()), "counts": {"broken": broken, "fixed": fixed, "moved": int(len(table) - kinds.get(SAME, 0))},
-            "foot": self._foot(broken, fixed), "reach": size, "stamp": self._version, "block": self._block(0, BLOCK),
+            "shown": self._shown, "n": len(rows), "counts": {"broken": broken, "fixed": fixed, "moved": moved},
+            "foot": self._foot(broken, fixed), "reach": max(size, 1e-9), "stamp": self._version, "block": self._block(0, BLOCK),
         }
 
     def _foot(self, broken: int, fixed: int) -> str:
@@ -158,7 +160,8 @@ class Compare(Screen):
         if len(edits) < 2:
             return {"state": "none"}
         if len(edits) > MOST:
-            return {"state": "refused", "why": f"{len(edits)} edits at once: a change is shared among 2 to {MOST}. Retrain with fewer to ask."}
+            why = f"{len(edits)} edits at once: a change is shared among 2 to {MOST}. Retrain with fewer to ask."
+            return {"state": "refused", "why": why}
         runs = untrained(before.scenario, after.scenario, self.session.study)
         each = after.seconds or before.seconds
         return {"state": "asked", "edits": len(edits), "runs": runs, "cost": runs * each}
@@ -176,4 +179,5 @@ class Compare(Screen):
             rows.append({"edit": label, "numbers": numbers, "words": row["words"]})
         how = "Each edit alone, then what both give beyond the sum" if len(names) == 2 else "Shapley values over all orders of the edits"
         last = table.iloc[0]
-        return {"state": "told", "rows": rows, "how": f"{how}; accuracy points, {int(last['families'])} families, {int(last['seeds'])} seeds."}
+        how += f"; accuracy points, {int(last['families'])} families, {int(last['seeds'])} seeds."
+        return {"state": "told", "rows": rows, "how": how}

@@ -8,14 +8,14 @@ import threading
 import numpy as np
 
 from ..errors import WorkbenchError
-from ..projection import PromptMap, project, stored_map
 from . import reader
+from .atlas import Atlas
 from .items import SAID, WAYS, Items, step
 from .narrow import GIVEN, Narrowing, Piece, choices, filtered, lassoed, searched
-from .places import DRAWN, Places, paint, slot_of
+from .places import Places, paint, slot_of
 from .screen import Part, Screen
 
-HEADS = {"item": "Item", "prompt": "Prompt", "section": "Section", "margin": "Margin", "change": "Change", "decides": "Decides", "lead": "Lead"}
+HEADS = {name: name.capitalize() for name in WAYS}
 BLOCK, MOST = 40, 400  # rows sent with the table, and at once when asked for
 MANY = 20_000  # items that are read in a thread
 PEEK = 80  # characters of a prompt under the pointer
@@ -30,29 +30,35 @@ class Explore(Screen):
         super().__init__(*where)
         self._lock = threading.RLock()
         self._narrowing, self._seen, self._version = Narrowing(), None, 0
-        self._map: PromptMap | None = None
-        self._places: Places | None = None
-        self._lays, self._stamp, self._masks = False, 0, 0
+        self._stamp = self._masks = 0
+        self.atlas = Atlas(self.session, self.later)
 
     def parts(self):
         self._sync()
-        session, laying = self.session, self._laying()
-        results, primary = (session.baseline, session.candidate), session.selection.primary
-        if len(session.items) > MANY and Items.known(session) is None and self.later.get(("items", *results), lambda **_: self.items) is None:
+        session, laying = self.session, self.atlas.laying()
+        results, sorting = (session.baseline, session.candidate), self.session.view.get(self.name, {})
+        if not self._read(results):
             yield Part("explore.table", "waits", lambda: {"waits": True, "of": len(session.items)})
             yield from reader.parts(self)
             return
-        items, places = self.items, self.places()
+        items, places = self.items, self.atlas.places()
+        table = (self._version, *results, items.sorting(sorting))
         if items.texts is not None:  # before the first search
             self.later.get(("folded", session.study.hash), lambda **_: items.texts.folded)
-        yield Part("explore.map", (places, laying), lambda: self._describe_map(places, laying))
+        yield Part("explore.map", (places, laying), lambda: self.atlas.describe(places, laying))
         if places is not None:
             yield Part("explore.paint", (places, *results), lambda: paint(places, items, session.study))
-        yield Part("explore.filters", (places, *results, tuple(session.slices.values())), lambda: self._filters())
-        yield Part("explore.table", (self._version, *results, self._sorting()), self._table)
-        yield Part("explore.selection", (self._version, places, primary, *results, self._sorting()), lambda: self._selection(places))
+        yield Part("explore.filters", (places, *results, tuple(session.slices.values())), self._filters)
+        yield Part("explore.table", table, self._table)
+        yield Part("explore.selection", (*table, places, session.selection.primary), lambda: self._selection(places))
         yield self._accuracy(results)
         yield from reader.parts(self)
+
+    def _read(self, results: tuple) -> bool:
+        """Whether the items are there: many are read in a thread."""
+        if len(self.session.items) <= MANY or Items.known(self.session) is not None:
+            return True
+        return self.later.get(("items", *results), lambda **_: self.items) is not None
 
     @property
     def items(self) -> Items:
@@ -60,7 +66,7 @@ class Explore(Screen):
 
     def figure(self):
         primary = self.session.selection.primary
-        if self._map is not None:
+        if self.atlas.places() is not None:
             return ("prompt-map", {})
         return None if primary is None else ("decomposition", {"pair": primary})
 
@@ -99,14 +105,13 @@ class Explore(Screen):
     def do(self, message: dict, buffers: list) -> dict | None:
         do, narrowing = message.get("do"), self._narrowing
         if do == "lasso":
-            hit = _bits(buffers, len(self._known_places()))
-            self._narrow(narrowing.put(lassoed(narrowing, self._known_places().items(hit), message.get("mode", "new"))))
+            places = self.atlas.known()
+            self._narrow(narrowing.put(lassoed(narrowing, places.items(_bits(buffers, len(places))), message.get("mode", "new"))))
         elif do == "search":
             words = str(message["text"]).strip()
             self._narrow(narrowing.put(searched(self.items, words)) if words else narrowing.drop("search"))
         elif do == "filter":
-            clusters = self._places.clusters if self._places else ()
-            self._narrow(narrowing.put(filtered(self.session, self.items, clusters, message["kind"], message["value"])))
+            self._narrow(narrowing.put(filtered(self.session, self.items, self.atlas.clusters, message["kind"], message["value"])))
         elif do == "drop":
             self._narrow(narrowing.drop(message["kind"]) if message.get("kind") else Narrowing())
         elif do == "sort":
@@ -120,8 +125,7 @@ class Explore(Screen):
         elif do == "peek":
             return self._peek(int(message["place"]))
         elif do == "lay":
-            self.later.forget(self._laying_key)
-            self._lays = bool(message["on"])
+            self.atlas.lay(bool(message["on"]))
         elif (answer := reader.do(self, message, buffers)) is not NotImplemented:
             return answer
         else:
@@ -137,8 +141,7 @@ class Explore(Screen):
 
     def _look(self, place: int) -> None:
         """The first row of a prompt, by the table's order; the next one where it is looked at already."""
-        places, rows = self._known_places(), self._rows()
-        self._known_place(place)
+        places, rows = self.atlas.known(place), self._rows()
         mine = rows[places.of[rows] == place]
         mine = mine if len(mine) else np.flatnonzero(places.of == place)
         primary = self.items.positions.get(self.session.selection.primary, -1)
@@ -147,8 +150,7 @@ class Explore(Screen):
         self.session.look_at(str(self.items.frame["pair_id"].iat[row]), origin=self.origin)
 
     def _peek(self, place: int) -> dict:
-        self._known_place(place)
-        row = np.flatnonzero(self._places.of == place)[0]
+        row = np.flatnonzero(self.atlas.known(place).of == place)[0]
         line = self.items.frame["prompt"].iat[row]
         return {"peek": {"place": place, "text": line if len(line) <= PEEK else line[:PEEK].rstrip() + "…"}}
 
@@ -193,7 +195,7 @@ class Explore(Screen):
         return about, [np.packbits(places.hit(chosen.mask), bitorder="little").tobytes()]
 
     def _filters(self) -> dict:
-        return {"groups": choices(self.session, self.items, self._places.clusters if self._places else ())}
+        return {"groups": choices(self.session, self.items, self.atlas.clusters)}
 
     def _accuracy(self, results: tuple) -> Part:
         """Of what is selected; worked out beside everything else."""
@@ -203,71 +205,14 @@ class Explore(Screen):
         def make() -> dict:
             if table is None:
                 return {"rows": [], "waits": any(result is not None for result in results)}
-            told = [{name: _number(row[name]) for name in ("value", "low", "high")} | {"which": row["which"]} for row in table.to_dict("records")]
-            last = table.iloc[-1]
-            return {"rows": told, "n": int(last["n"]), "families": int(last["families"]), "words": str(last["words"]), "waits": False,
-                    "whole": bool(session.selection.kind == "all")}
+            rows, last = table.to_dict("records"), table.iloc[-1]
+            return {
+                "rows": [{"which": row["which"], **{name: _number(row[name]) for name in ("value", "low", "high")}} for row in rows],
+                "n": int(last["n"]), "families": int(last["families"]), "words": str(last["words"]), "waits": False,
+                "whole": session.selection.kind == "all",
+            }
 
         return Part("explore.accuracy", (key, table is not None), make)
-
-    # -- the map -------------------------------------------------------------------------------------
-
-    @property
-    def _laying_key(self) -> tuple:
-        return ("map", self.session.study.hash)
-
-    def places(self) -> Places | None:
-        """The stored map's places of the items; None where there is none."""
-        if self._map is None:
-            try:
-                self._map = stored_map(self.session.study)
-            except WorkbenchError:
-                return None
-        if self._places is None:
-            self._places = Places.make(self._map, self.items)
-        return self._places
-
-    def _known_places(self) -> Places:
-        found = self.places()
-        if found is None:
-            raise WorkbenchError("there is no map of prompts yet", where="explore panel", remedy="Lay out the map first")
-        return found
-
-    def _known_place(self, place: int) -> None:
-        if not 0 <= place < len(self._known_places()):
-            raise WorkbenchError(f"no mark {place} on the map", where="explore panel")
-
-    def _laying(self) -> tuple | None:
-        """How far the layout of the map is, or what kept it from being made: ("lays" or "failed", …); None for neither."""
-        if not self._lays:
-            return None
-        study, key = self.session.study, self._laying_key
-        try:
-            made = self.later.get(key, lambda *, progress, cancel: project(study, progress=progress, cancel=cancel))
-        except WorkbenchError as error:
-            return ("failed", str(error))
-        except Exception as error:  # of a package: umap or numba
-            return ("failed", f"{type(error).__name__}: {error}")
-        if made is not None:
-            self._map, self._places, self._lays = made, None, False
-            return None
-        fraction, left, words = self.later.progress(key) or (0.0, None, "starting")
-        return ("lays", round(100 * fraction), None if left is None else math.ceil(left), words)
-
-    def _describe_map(self, places: Places | None, laying: tuple | None) -> tuple[dict, list[bytes]]:
-        if places is not None:
-            about, buffers = places.describe()
-            return {"there": True, "slots": list(DRAWN), **about}, buffers
-        n = int(self.items.frame["prompt_id"].nunique())
-        if self.session.study.store is None:
-            why = "A map lays prompts out by their features, and this study has none. The table shows every item."
-            return {"there": False, "n": n, "fact": "No map of these prompts.", "why": why, "can": False}, []
-        if laying is not None and laying[0] == "lays":
-            return {"there": False, "n": n, "lays": {"percent": laying[1], "left": laying[2], "words": laying[3]}}, []
-        if laying is not None:
-            return {"there": False, "n": n, "fact": "The map was not laid out.", "why": laying[1], "can": True, "again": True}, []
-        why = "Prompts that ask alike lie together on it. It is made once and kept beside the study; everything else works meanwhile."
-        return {"there": False, "n": n, "fact": "No map of these prompts yet.", "why": why, "can": True}, []
 
 
 def _bits(buffers: list, n: int) -> np.ndarray:

@@ -76,7 +76,7 @@ class Gate(Screen):
         """WorkbenchError where the result has no gate; None while a large one is being read."""
         result, value = self._results[sign], self._value
         key = ("gate", result, value)
-        if np.size(result.weights) > LARGE:
+        if "scores" not in vars(result) or np.size(result.weights) > LARGE:  # scores that are not in memory come from disk
             return self.later.get(key, lambda **_: _read(result, value))
         if key not in self._near:
             self._near = {kept: view for kept, view in self._near.items() if kept[1] in (self.session.baseline, self.session.candidate)}

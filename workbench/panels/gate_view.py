@@ -15,7 +15,6 @@ from ..evaluate.attribution import decisive_shares
 from ..evaluate.correlation import objective_correlation
 from ..evaluate.leads import OTHERS, laid, shares_of
 from ..evaluate.watershed import Watershed, percent
-from ..figures.tidy import mean_shares, null_experts
 from ..scenario.job import is_partial
 from ..scenario.result import HEAD, Result
 
@@ -50,7 +49,7 @@ class GateView:
         if result.names == (HEAD,):
             raise WorkbenchError("a Bradley–Terry head has no gate", where="gate",
                                  remedy="It scores an answer in one piece. Look at another result, or train a gate over objectives")
-        null = null_experts(result.scores)
+        null = tuple(np.asarray(result.names, object)[np.ptp(result.scores.values, axis=(0, 1)) == 0])
         if len(null) == len(result.names):
             raise WorkbenchError("no objective differs between answers", where="gate", remedy="Every score is the same: switch others on")
         pairs, weights = result.pairs, np.asarray(result.weights, np.float64)
@@ -249,6 +248,8 @@ def _cards(view: GateView, rows: np.ndarray, column: np.ndarray) -> list[dict]:
 
 def share_table(view: GateView, slots: dict[str, str]) -> dict:
     """Objective by slice: mean share over the slice's prompts, all prompts first; the most decisive objective first."""
+    from ..figures.tidy import mean_shares  # brings plotly, which nothing else here needs
+
     frame = mean_shares(view.mean, view.names, view.prompts["section"])
     heads = frame.drop_duplicates("slice")[["slice", "prompts"]]
     heads = pd.concat([heads[:1], heads[1:].sort_values(["prompts", "slice"], ascending=[False, True])])  # as the pictures stand

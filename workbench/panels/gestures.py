@@ -48,7 +48,7 @@ def common(panel, message: dict) -> dict | None:
 
 def _export(panel, message: dict) -> dict:
     """The open screen's figure into the tray."""
-    from ..figures.cards import card_of
+    from ..figures.sets import card_of  # plotly: not before somebody wants a figure
 
     screen = panel.screen(message["screen"])
     wanted = screen.figure()

@@ -17,7 +17,7 @@ def describe_head(session: Session) -> dict:
     return {
         "revision": session.revision,
         "study": {"name": session.study.name, "hash": session.study.hash},
-        "baseline": {"label": pinned.name or in_words(session.study, pinned, history.steps[0].scenario), "trained": session.baseline is not None},
+        "baseline": {"label": pinned.name or in_words(session.study, pinned, history.steps[0].scenario)},
         "candidate": _candidate(session),
         "history": {"undo": history.can_undo, "redo": history.can_redo, "steps": steps(session)},
         "selection": {"n": int(selection.n), "of": len(session.items), "label": selection.label, "kind": selection.kind},

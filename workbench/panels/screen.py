@@ -63,15 +63,24 @@ class Later:
         self._ready, self._lock = ready, threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
         self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
+        self._closed = False
 
-    def get(self, key: Hashable, make: Callable[..., Any]) -> Any | None:
-        """The value, or None while `make(progress=, cancel=)` works it out; raises what it raised."""
+    def get(self, key: Hashable, make: Callable[..., Any], *, apart: bool = False) -> Any | None:
+        """The value, or None while `make(progress=, cancel=)` works it out; raises what it raised.
+
+        apart: in a thread of its own, for what takes so long that the others must not wait for it.
+        """
         with self._lock:
             entry = self._entries.get(key)
+            if entry is None and self._closed:
+                return None  # a last drawing of a panel that was left
             if entry is None:
                 entry = self._entries[key] = _Entry(make)
-                self._pool = self._pool or ThreadPoolExecutor(1, thread_name_prefix="workbench-later")
-                self._pool.submit(entry.work, self._ready)
+                if apart:
+                    threading.Thread(target=entry.work, args=(self._ready,), daemon=True, name="workbench-apart").start()
+                else:
+                    self._pool = self._pool or ThreadPoolExecutor(1, thread_name_prefix="workbench-later")
+                    self._pool.submit(entry.work, self._ready)
                 while len(self._entries) > KEPT:
                     self._entries.popitem(last=False)[1].cancel.set()
             self._entries.move_to_end(key)
@@ -92,6 +101,8 @@ class Later:
             entry.cancel.set()
 
     def close(self) -> None:
+        with self._lock:
+            self._closed = True
         for key in list(self._entries):
             self.forget(key)
         if self._pool is not None:

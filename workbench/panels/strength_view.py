@@ -180,7 +180,7 @@ class Listed:
         return {"from": start, "rows": out}
 
 
-def listed(found: pd.DataFrame, table: StrengthTable, cuts: Cuts, which: str, ends: list | None, heads: np.ndarray | None) -> Listed:
+def listed(found: pd.DataFrame, table: StrengthTable, cuts: Cuts, which: str, ends: tuple | None, heads: np.ndarray | None) -> Listed:
     """which: "all", "flip", "drop" or "brush" (ends: a range of μ̂). found: the suspects of the table; heads [suspect]: lines of text."""
     at = pd.Index(table.pairs["pair_id"]).get_indexer(found["pair_id"])
     flip, drop = (mask[at] for mask in cuts.masks(table))

@@ -31,7 +31,9 @@ def comparison(session: Session) -> dict | None:
         return None
     masks = {name: session.items["pair_id"].isin(one.ids).to_numpy() for name, one in session.slices.items()}
     apart = seed_differences(baseline, candidate, exploratory=masks)
-    rows = [{**_row(row, row["slice"] in masks), "seeds": [round(value, 6) for value in apart.get(str(row["slice"]), [])]} for row in table.to_dict("records")]
+    rows = [_row(row, row["slice"] in masks) for row in table.to_dict("records")]
+    for row in rows:
+        row["seeds"] = [round(value, 6) for value in apart[row["slice"]]]
     whole = next((row for row in rows if row["slice"] == ALL), rows[0])
     whole["whole"] = True
     seeds = int(table["seeds"].iloc[0])
@@ -55,8 +57,9 @@ def _noise(floor, baseline) -> dict:
     row = _row(floor[floor["slice"] == ALL].iloc[0].to_dict())
     own = sorted(baseline.seeds)
     told = f"{own[0]}–{own[-1]}" if len(own) > 1 and own == list(range(own[0], own[-1] + 1)) else ", ".join(map(str, own))
-    return {**row, "slice": "Noise floor", "about": f"baseline, seeds {told} against as many others", "words": "what seeds alone can do", "seeds": [],
-            "tone": None, "numbers": row["numbers"].split(", p")[0]}
+    about = f"baseline, seeds {told} against as many others"
+    return {**row, "slice": "Noise floor", "about": about, "words": "what seeds alone can do", "seeds": [], "tone": None,
+            "numbers": row["numbers"].split(", p")[0]}
 
 
 def _row(row: dict, exploratory: bool = False) -> dict:
@@ -75,7 +78,8 @@ def _row(row: dict, exploratory: bool = False) -> dict:
     else:
         said = f"accuracy {100 * accuracies[0]:.1f} % before, {100 * accuracies[1]:.1f} % after"
     return {
-        "slice": str(row["slice"]), "n": int(row["n"]), "families": int(row["families"]), "whole": False, "exploratory": exploratory, "accuracy": accuracies,
+        "slice": str(row["slice"]), "n": int(row["n"]), "families": int(row["families"]), "whole": False, "exploratory": exploratory,
+        "accuracy": accuracies,
         "difference": difference, "low": low, "high": high, "numbers": numbers, "words": words, "full": str(row["words"]),
         "tone": {"higher": "pos", "lower": "neg"}.get(words), "said_accuracy": said,
         "said_difference": f"{words}: {numbers} points" if numbers else words,

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from ..axes import SIDES
+from ..axes import SIDES, RowDim
 from ..backbone import SentenceEncoder, model_folder
 from ..errors import WorkbenchError, listing
 from ..extract import Encoder
@@ -54,9 +54,10 @@ class Edited:
 def rescore(result: Result, study: Study, *, prompt: str, chosen: str, rejected: str, encoder: Encoder | None = None) -> Edited:
     """Score three texts as `result` scores a pair of its study: its backbone, probes, penalties, and every seed's gate.
 
-    Nothing is trained or kept. Features are rounded as the study stores them, so the texts of one of its pairs give that
-    pair's rewards again (to 1e-4); columns measured on text (n_words …) are measured on these. encoder: the study's own
-    when None, from its installed package (`encoder_of`). Raises WorkbenchError where `rescorable` or the encoder does.
+    Nothing is trained or kept. A text that the study has keeps the features stored for it; another one's are rounded as
+    those are (its own texts, encoded again, give rewards within 1e-4 of what they are). Columns measured on text (n_words …)
+    are measured on these. encoder: the study's own when None, from its installed package (`encoder_of`). Raises
+    WorkbenchError where `rescorable` or the encoder does.
     """
     rescorable(result, study)
     encoder = _fitting(encoder_of(study) if encoder is None else encoder, study)
@@ -94,11 +95,15 @@ def rescorable(result: Result, study: Study) -> None:
 
 def encoder_of(study: Study) -> SentenceEncoder:
     """The encoder that made a study's features, loaded once (seconds); WorkbenchError where it is not installed."""
-    about = study.info["features"]
-    if not isinstance(name := about.get("backbone"), str):
+    return _loaded(encoder_is_here(study), int(study.info["features"].get("max_tokens", 0)))
+
+
+def encoder_is_here(study: Study) -> str:
+    """The name of the encoder that made a study's features; WorkbenchError where it is unknown or not installed. Loads nothing."""
+    if not isinstance(name := study.info["features"].get("backbone"), str):
         raise WorkbenchError("the study does not say which encoder made its features", where=study.name)
-    model_folder(name)  # says what to install
-    return _loaded(name, int(about.get("max_tokens", 0)))
+    model_folder(name)
+    return name
 
 
 @lru_cache(maxsize=1)
@@ -116,10 +121,19 @@ def _fitting(encoder: Encoder, study: Study) -> Encoder:
 
 
 def _features(study: Study, encoder: Encoder, *texts: str) -> Features:
-    """Of one pair, rounded as the study's shards are."""
-    kinds, vectors = study.store.index["kinds"], np.asarray(encoder.encode(list(texts)), np.float32)
-    prompt, answers = (as_float32(to_stored(rows, kinds[kind]["dtype"])) for kind, rows in (("prompt", vectors[:1]), ("response", vectors[1:])))
+    """Of one pair."""
+    prompt, answers = _rows(study, encoder, "prompt", texts[:1]), _rows(study, encoder, "response", texts[1:])
     return Features(prompt, compose(prompt[:, None], answers[None], tuple(study.info["features"]["compose"])))
+
+
+def _rows(study: Study, encoder: Encoder, kind: str, texts: tuple[str, ...]) -> RowDim:
+    """A text of the study has the row that the study holds, so that what was not edited stays as it is; others are encoded."""
+    store, known, out = study.store, study.table(f"{kind}s")["text"].to_numpy(), []
+    for text in texts:
+        at = np.setdiff1d(np.flatnonzero(known == text), list(store.skipped(kind)))
+        row = store.rows(kind, at[:1]) if len(at) else np.asarray(encoder.encode([text]), np.float32)
+        out.append(as_float32(to_stored(row, store.index["kinds"][kind]["dtype"])))
+    return np.concatenate(out)
 
 
 def _with(inputs: Inputs, features: Features, measured: pd.DataFrame) -> Inputs:

@@ -204,7 +204,7 @@ class Session(Changing):
     # -- files -------------------------------------------------------------------------------------
 
     def save(self, path: str | Path) -> Path:
-        """Write the session as JSON, whole or not at all. A file of another session that is there is kept, renamed."""
+        """Write the session as JSON, whole or not at all; results of cancelled runs are not kept. Another session's file is, renamed."""
         return file.write(Path(path), self._json(), self.id)
 
     @classmethod

@@ -3,15 +3,34 @@ PIECES.reader = (line, shell) => {
   const head = h("h3", {}), about = h("span", { class: "wb-quiet wb-r-about" });
   const tool = (path, label, by) => named(h("button", { class: "wb-icon-button", onclick: () => line.send({ do: "step", by }) }, icon(path)), label);
   const previous = tool("M4.500 9.500 8 6l3.500 3.500", "Previous item (k)", -1), next = tool(CHEVRON, "Next item (j)", 1);
-  const bar = h("div", { class: "wb-bar" }, head, about, h("span", { class: "wb-space" }), previous, next);
+  const reason = h("span", { class: "wb-said" }), change = button("", () => (edits.why ? shell.say(edits.why) : line.send({ do: edits.item ? "unedit" : "edit" })));
+  const word = h("span", {}), editor = PIECES.textEdit(line);
+  change.append(word, reason);
+  const bar = h("div", { class: "wb-bar" }, head, about, h("span", { class: "wb-space" }), change, previous, next);
   const body = h("div", { class: "wb-r-body" }), node = h("div", {}, bar, body);
+  let shown = { item: null }, edits = { item: null, why: "" };
+  function drawEdit(data) {
+    const opens = data.item && data.item !== edits.item && document.activeElement === change, was = editing();
+    edits = data;
+    write(word, data.item ? "Undo edit" : "Edit a text"); write(reason, data.why ? `: ${data.why}` : "");
+    change.setAttribute("aria-disabled", String(Boolean(data.why))); change.title = data.why;
+    if (editing()) editor.draw(data);
+    if (editing() !== was) draw(shown);
+    if (opens && editing()) editor.focus();
+  }
+  const editing = () => shown.item !== null && edits.item === shown.item;
   function draw(data) {
+    shown = data;
     flag(bar, "wb-hide", data.item === null);
     if (data.item === null) {
       body.replaceChildren(blank("No item is open.", "Choose a row of the table or a mark of the map: its texts are read here. j and k go to the next and the last."));
       return;
     }
     write(head, `Item ${data.item}`); write(about, data.about);
+    if (editing()) {
+      if (editor.node.parentNode !== body) body.replaceChildren(editor.node);
+      return;
+    }
     if (!data.text) {
       body.replaceChildren(h("p", { class: "wb-quiet" }, "This study has no texts: its answers are known by their ids."),
         h("div", { class: "wb-r-two" }, ["chosen", "rejected"].map((side, k) => h("div", {}, sideHead(side, k, data), h("p", {}, data.ids[side])))));
@@ -26,7 +45,7 @@ PIECES.reader = (line, shell) => {
         all.length ? button(`Show all ${count(longest)} characters`, () => line.send({ do: "whole" })) : null,
         h("span", { class: "wb-space" }), h("span", {}, `${count(data.words[0])} and ${count(data.words[1])} words`)));
   }
-  return { node, parts: { "explore.reader": draw } };
+  return { node, parts: { "explore.reader": draw, "explore.edit": drawEdit } };
 };
 
 function sideHead(side, k, { rewards }) {
@@ -60,7 +79,8 @@ PIECES.why = (line) => {
     which.show(data.which); how.show(data.how);
     picture.replaceChildren(sumPicture(data));
     const seeds = data.seeds ? ` Margin ${signed(data.margin, 3)}, seeds ${signed(data.seeds[0], 2)} to ${signed(data.seeds[1], 2)}.` : ` Margin ${signed(data.margin, 3)}, one seed.`;
-    words.replaceChildren(h("p", {}, said(data.mass), data.penalty.length ? " " : "", said(data.penalty), seeds),
+    words.replaceChildren(data.before === null ? "" : h("p", {}, h("span", { class: "wb-tag" }, "edited, not in the study"), ` Before the edit ${signed(data.before, 3)}.`),
+      h("p", {}, said(data.mass), data.penalty.length ? " " : "", said(data.penalty), seeds),
       data.null.length ? h("p", {}, `${data.null.join(", ")}: zero after debias. What the gate gives ${data.null.length > 1 ? "them" : "it"} weighs nothing and is left out.`) : "");
   }
   return { node, parts: { "explore.why": draw } };
@@ -93,6 +113,6 @@ function sumPicture(data) {
     s("rect", { class: data.which === "candidate" ? "wb-y-sum" : "wb-y-sum-base", x: Math.min(x(0), x(at)), y: last - 3.5, width: Math.max(1, Math.abs(x(at) - x(0))), height: 7 }),
     text("wb-y-number wb-y-total", width, last + 4, signed(data.margin, 3)));
   if (data.ring !== null) parts.push(dot("base", x(data.ring), last, 4));
-  const told = `Margin ${signed(data.margin, 3)}: ${steps.map((step) => `${step.label} adds ${signed(step.part, 3)}`).join(", ")}.${data.ring === null ? "" : ` Baseline margin ${signed(data.ring, 3)}.`}`;
+  const told = `${data.before === null ? "" : "Edited, not in the study. "}Margin ${signed(data.margin, 3)}: ${steps.map((step) => `${step.label} adds ${signed(step.part, 3)}`).join(", ")}.${data.ring === null ? "" : ` Baseline margin ${signed(data.ring, 3)}.`}`;
   return s("svg", { class: "wb-y-sumup", viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": told }, parts);
 }

@@ -1,18 +1,19 @@
 // The table of items: every row is there, those in sight are drawn. The kernel sorts, filters and searches; the page asks for rows.
 const ROW = 29, SEEN = 10, AHEAD = 6, ASK = 40, TALLEST = 12e6, PAUSE = 250;  // px, rows, px (browsers end near 17 million), ms
+const SEARCH = "Search prompts and responses", GLASS = "M7 2.500a4.500 4.500 0 1 1 0 9a4.500 4.500 0 0 1 0-9M10.400 10.400 14 14";
 const MARGIN = { width: 76, pad: 5 };
 const WIDTHS = { item: 74, prompt: 0, section: 76, margin: 92, change: 66, decides: 132, lead: 48 };
 const RIGHT = new Set(["change", "lead"]);
 
 PIECES.table = (line, shell) => {
   const chips = h("span", { class: "wb-x-chips" }), filter = h("select", { "aria-label": "Add a filter" });
-  const box = h("input", { type: "search", "aria-label": "Search prompts and responses", placeholder: "Search prompts and responses", autocomplete: "off",
-    spellcheck: "false" });
+  const box = h("input", { type: "search", "aria-label": SEARCH, placeholder: SEARCH, autocomplete: "off", spellcheck: "false" });
   const key = h("kbd", { "aria-hidden": "true" }, "/"), slice = saving(line);
-  const bar = h("div", { class: "wb-bar wb-x-bar" }, h("label", { class: "wb-x-search" }, icon("M7 2.500a4.500 4.500 0 1 1 0 9a4.500 4.500 0 0 1 0-9M10.400 10.400 14 14"), box, key),
-    chips, h("label", { class: "wb-x-chip wb-x-add" }, "+ Filter", filter), h("span", { class: "wb-space" }), slice.node);
+  const bar = h("div", { class: "wb-bar wb-x-bar" }, h("label", { class: "wb-x-search" }, icon(GLASS), box, key), chips,
+    h("label", { class: "wb-x-chip wb-x-add" }, "+ Filter", filter), h("span", { class: "wb-space" }), slice.node);
   const head = h("tr", {}), cols = h("colgroup", {}), above = h("tbody", {}), body = h("tbody", {}), below = h("tbody", {});
-  const table = h("table", { class: "wb-table wb-items" }, h("caption", { class: "wb-said" }, "Items"), cols, h("thead", {}, head), above, body, below);
+  const caption = h("caption", { class: "wb-said" }, "Items");
+  const table = h("table", { class: "wb-table wb-items" }, caption, cols, h("thead", {}, head), above, body, below);
   const scroll = h("div", { class: "wb-x-rows", tabindex: 0, role: "group", "aria-label": "Items: arrow keys move through them" }, table);
   const none = h("div", { class: "wb-x-none wb-hide" }), range = h("span", {}), accuracy = h("span", { role: "status" });
   const node = h("div", {}, bar, scroll, none, h("div", { class: "wb-foot wb-x-foot" }, range, h("span", { class: "wb-space" }), accuracy));
@@ -36,7 +37,8 @@ PIECES.table = (line, shell) => {
     space(above, top, state.columns.length);
     space(below, Math.max(0, whole() - top - drawn.length * ROW), state.columns.length);
     const last = Math.min(state.n, first + SEEN);
-    write(range, state.n > SEEN ? `rows ${count(first + 1)}${DASH}${count(last)} of ${count(state.n)}, ${state.order}` : `${count(state.n)} ${state.n === 1 ? "row" : "rows"}, ${state.order}`);
+    const all = count(state.n), few = `${all} ${state.n === 1 ? "row" : "rows"}`;
+    write(range, `${state.n > SEEN ? `rows ${count(first + 1)}${DASH}${count(last)} of ${all}` : few}, ${state.order}`);
     if (lacks.length) ask(lacks[0], lacks[lacks.length - 1]);
   }
   function ask(first, last) {
@@ -119,7 +121,8 @@ PIECES.table = (line, shell) => {
   function heads() {
     cols.replaceChildren(...columns(state.columns.map(([name]) => WIDTHS[name])).childNodes);
     sorts = state.columns.map(([name, label]) => {
-      const marks = name === "margin" ? [mark("base"), state.candidate ? mark("cand") : null] : [], arrow = h("span", { "aria-hidden": "true" });
+      const marks = name === "margin" ? [mark("base"), state.candidate ? mark("cand") : null] : [];
+      const arrow = h("span", { "aria-hidden": "true" });
       const node = h("th", { scope: "col", class: RIGHT.has(name) ? "wb-right" : null },
         h("button", { class: "wb-x-sort", onclick: () => line.send({ do: "sort", by: name }) }, marks, label, arrow));
       return { name, node, arrow };
@@ -148,10 +151,15 @@ PIECES.table = (line, shell) => {
     show();
   }
   function measured(data) {
-    if (!data.rows.length) { accuracy.replaceChildren(data.waits ? "Selection: accuracy …" : "Margins appear when the baseline is trained."); return; }
-    const told = data.rows.map((row, i) => [mark(row.which === "candidate" ? "cand" : "base"),
-      h("b", {}, row.value === null ? DASH : `${percent(row.value)} %`), i === data.rows.length - 1 && row.low !== null ? ` [${percent(row.low)}, ${percent(row.high)}]` : null]);
-    const words = data.words.includes("fewer than") ? `, ${data.words.split(";").find((one) => one.includes("fewer than")).trim()}` : `, ${count(data.families)} families`;
+    if (!data.rows.length) {
+      accuracy.replaceChildren(data.waits ? "Selection: accuracy …" : "Margins appear when the baseline is trained.");
+      return;
+    }
+    const last = data.rows[data.rows.length - 1], few = data.words.split("; ").find((one) => one.startsWith("fewer than"));
+    const told = data.rows.map((row) => [mark(row.which === "candidate" ? "cand" : "base"),
+      h("b", {}, row.value === null ? DASH : `${percent(row.value)} %`),
+      row === last && row.low !== null ? ` [${percent(row.low)}, ${percent(row.high)}]` : null]);
+    const words = `, ${few || `${count(data.families)} families`}`;
     const who = data.whole ? "All pairs" : "Selection", known = data.rows.some((row) => row.value !== null);
     accuracy.replaceChildren(...(known ? [`${who}: accuracy `, ...told.flat().filter(Boolean), words] : [`${who}: no accuracy${words}`]));
     accuracy.title = data.words;
@@ -171,13 +179,16 @@ function chip({ kind, label, n }, line) {
 function space(part, height, across) {
   if (part.dataset.tall === `${height} ${across}`) return;
   part.dataset.tall = `${height} ${across}`;
-  part.replaceChildren(...(height > 0 ? [h("tr", { "aria-hidden": "true" }, h("td", { colspan: across, style: `height:${height}px;padding:0;border:0` }))] : []));
+  const cell = () => h("td", { colspan: across, style: `height:${height}px;padding:0;border:0` });
+  part.replaceChildren(...(height > 0 ? [h("tr", { "aria-hidden": "true" }, cell())] : []));
 }
 
 function rowOf(values, at, state, chosen) {
-  const cells = state.columns.map(([name], i) => (values ? CELLS[name](values[i], state) : h("td", { class: "wb-quiet" }, name === "prompt" ? "…" : "")));
-  const item = values ? values[state.columns.findIndex(([name]) => name === "item")] : null, here = item !== null && item === chosen.primary;
-  return h("tr", { "data-item": item, "aria-rowindex": at + 2, "aria-current": here ? "true" : null, class: here ? "wb-x-here" : null }, cells);
+  const empty = (name) => h("td", { class: "wb-quiet" }, name === "prompt" ? "…" : "");
+  const cells = state.columns.map(([name], i) => (values ? CELLS[name](values[i], state) : empty(name)));
+  const item = values ? values[state.columns.findIndex(([name]) => name === "item")] : null;
+  const here = item !== null && item === chosen.primary ? { "aria-current": "true", class: "wb-x-here" } : {};
+  return h("tr", { "data-item": item, "aria-rowindex": at + 2, ...here }, cells);
 }
 
 const CELLS = {
@@ -192,8 +203,8 @@ const CELLS = {
 
 // Baseline and candidate on one zero, which every row shares; a margin beyond the axis sits at its end.
 function pairPicture(before, after, { reach }) {
-  const { width, pad } = MARGIN, x = (value) => width / 2 + (width / 2 - pad) * Math.max(-1, Math.min(1, value / reach)), parts = [], words = [];
-  parts.push(s("path", { class: "wb-zero", d: `M${width / 2} 2V18` }));
+  const { width, pad } = MARGIN, x = (value) => width / 2 + (width / 2 - pad) * Math.max(-1, Math.min(1, value / reach));
+  const parts = [s("path", { class: "wb-zero", d: `M${width / 2} 2V18` })], words = [];
   if (before !== null && after !== null) parts.push(s("path", { class: "wb-link", d: `M${x(before)} 10H${x(after)}` }));
   if (before !== null) { parts.push(dot("base", x(before), 10, 3.2)); words.push(`${signed(before, 2)} baseline`); }
   if (after !== null) { parts.push(dot("cand", x(after), 10, 3.6)); words.push(`${signed(after, 2)} candidate`); }
@@ -203,7 +214,8 @@ function pairPicture(before, after, { reach }) {
 
 // Save slice: the button gives way to a field for the name.
 function saving(line) {
-  const open = button("Save slice", () => turn(true)), name = h("input", { type: "text", "aria-label": "Name of the slice", placeholder: "Name", maxlength: 60 });
+  const open = button("Save slice", () => turn(true));
+  const name = h("input", { type: "text", "aria-label": "Name of the slice", placeholder: "Name", maxlength: 60 });
   const form = h("span", { class: "wb-x-name wb-hide" }, name, button("Save", () => save()));
   const node = h("span", {}, open, form);
   function turn(on) {
@@ -216,5 +228,9 @@ function saving(line) {
     event.preventDefault();  // else Enter would press the button that gets the focus
     if (event.key === "Enter") save(); else turn(false);
   });
-  return { node, draw(data) { open.disabled = !data.chips.length || !data.n; open.title = open.disabled ? "Select some of the pairs first" : "Keep this selection by a name (s)"; } };
+  function draw(data) {
+    open.disabled = !data.chips.length || !data.n;
+    open.title = open.disabled ? "Select some of the pairs first" : "Keep this selection by a name (s)";
+  }
+  return { node, draw };
 }

@@ -198,7 +198,7 @@ function gateTable(set) {
     const across = slices.map((one) => Math.max(56, PIECES.shed.textWidth(one.name) + 14)), wide = across.reduce((sum, px) => sum + px, 234 + (size + 8) * k);
     host.replaceChildren(h("div", { class: "wb-scroll", tabindex: 0, role: "group", "aria-label": "Gate by slice and correlations" },
       h("table", { class: "wb-table wb-g-heat", style: `width:${wide}px` }, columns([190, ...across, 44, ...rows.map(() => size + 8)]),
-        h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Objective"), heads, h("th", {}), numbers)),
+        h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Objective"), heads, h("td", {}), numbers)),
         h("tbody", {}, rows.map((row, i) => h("tr", {}, h("th", { scope: "row" },
           h("button", { title: `Show the prompts of ${row.name}`, onclick: () => set({ objective: row.name }) }, slotted(row.slot, row.name))),
           row.shares.map(cell), h("td", { class: "wb-right wb-quiet" }, String(i + 1)), square(row, i)))))));

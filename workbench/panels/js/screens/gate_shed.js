@@ -112,7 +112,7 @@ function valleys(one, x, base, near, left) {
 function columnsOf(host, one, line, about, tell) {
   const { left, span, top, base, cursor, brush } = host.geometry, picture = host.querySelector("svg");
   const x = (at) => left + span * at / one.n, clamp = (at) => Math.max(0, Math.min(one.n - 1, at));
-  const under = (event) => clamp(Math.floor(one.n * (event.clientX - picture.getBoundingClientRect().left - left) / span));
+  const under = (event) => clamp(Math.ceil(one.n * (event.clientX - picture.getBoundingClientRect().left - left) / span));
   let from = null, here = null;
   function point(at) {
     here = at;

@@ -182,9 +182,9 @@ function strengthPlot(line) {
     }
     const kinds = Object.keys(judged.series), every = kinds.flatMap((kind) => judged.series[kind].filter((one) => one.value !== null));
     if (!every.length) { agree.replaceChildren(title, s("text", { x: PLOT.left, y: top + 20 }, "Appears when the baseline is trained: the gate is the judge.")); return; }
-    const least = Math.max(0, Math.floor(10 * Math.min(.5, ...every.map((one) => (one.low === null ? one.value : one.low)))) / 10);
+    const least = Math.floor(4 * Math.min(.5, ...every.map((one) => (one.low === null ? one.value : one.low)))) / 4, ticks = [0, .25, .5, .75, 1].filter((v) => v >= least && (least > 0 || v % .5 === 0));
     const y = (v) => PLOT.low - PLOT.agree * (v - least) / (1 - least), parts = [title];
-    for (const v of [least, (least + 1) / 2, 1]) parts.push(s("path", { class: "wb-grid", d: `M${PLOT.left} ${y(v)}H${right}` }), s("text", { class: "wb-end", x: PLOT.left - 8, y: y(v) + 4 }, `${Math.round(100 * v)} %`));
+    for (const v of ticks) parts.push(s("path", { class: "wb-grid", d: `M${PLOT.left} ${y(v)}H${right}` }), s("text", { class: "wb-end", x: PLOT.left - 8, y: y(v) + 4 }, `${Math.round(100 * v)} %`));
     if (least < .5) parts.push(s("path", { class: "wb-zero", d: `M${PLOT.left} ${y(.5)}H${right}`, "stroke-dasharray": "2 3" }));
     kinds.forEach((kind, i) => {
       const shift = 5 * (i - (kinds.length - 1) / 2);
@@ -277,7 +277,7 @@ function treatment(line) {
     does.disabled = data.applied; does.title = data.applied ? "The draft's labels are treated so already" : "An edit of the draft: train labels alone; undo takes it back";
     flag(clear, "wb-hide", !data.treated);
     write(retrain, data.retrain.words); flag(retrain, "wb-hide", !data.retrain.wanted); retrain.title = data.retrain.waits ? "A job is running: this one waits for it" : "";
-    flag(retrain, "wb-primary", data.applied); flag(retrain, "wb-button", !data.applied);
+    for (const [one, main] of [[does, !data.applied], [retrain, data.applied]]) { flag(one, "wb-primary", main); flag(one, "wb-button", !main); }
   }
   function tell(data) { found = data; table(); }
   function precision(data) { lowest = data.precision || []; table(); }

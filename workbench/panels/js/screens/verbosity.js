@@ -77,7 +77,7 @@ function lengths(line) {
       : h("button", { class: "wb-button", title: `${test.how}: takes some seconds`, onclick: () => set({ test: true }) }, "Test equivalence");
     const cells = columns([104, 150, ...state.columns.map(() => width + 12), ...(many ? [] : [120]), ...(state.penalties ? [64, 170] : []), ...(test ? [132] : [])]);
     return h("table", { class: "wb-table wb-v-table" }, cells,
-      h("thead", {}, h("tr", {}, h("th", {}), h("th", { scope: "col" }, "Objective"), state.columns.map(head), many ? null : h("th", { scope: "col", class: "wb-right" }, "\u03c1"),
+      h("thead", {}, h("tr", {}, h("td", {}), h("th", { scope: "col" }, "Objective"), state.columns.map(head), many ? null : h("th", { scope: "col", class: "wb-right" }, "\u03c1"),
         state.penalties ? [h("th", { scope: "col", class: "wb-right" }, "\u03bb"), h("th", { scope: "col" }, "What debias does")] : null, test ? h("th", { scope: "col" }, ask) : null)),
       h("tbody", {}, state.rows.map((row) => h("tr", { class: row.first ? "wb-first" : null },
         row.first ? h("th", { class: `wb-group wb-f-${row.slot}`, scope: "rowgroup", rowspan: row.first }, h("span", { class: "wb-band" }), shape(row.slot), h("span", { class: "wb-word" }, row.group)) : null,

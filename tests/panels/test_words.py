@@ -1,0 +1,39 @@
+"""Edits and jobs in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from workbench.panels.progress import describe_job
+from workbench.panels.words import edit_list, in_words
+from workbench.scenario.job import Job
+from workbench.scenario.recipe import Scenario
+
+
+def test_an_edit_in_words(planted_study):
+    draft = Scenario(drop=("verbosity",), multiply={"safety": 1.5}, swap={"helpfulness": "n_words"}, debias="verbosity")
+    said = [(edit["verb"], edit["name"], edit["rest"]) for edit in edit_list(planted_study.study, draft, Scenario())]
+    assert said == [
+        ("remove", "verbosity", "from 3 objectives"), ("swap", "helpfulness", "→ n_words"), ("off", "verbosity", ""),
+        ("×1.5", "safety", ""),
+    ]
+    assert in_words(planted_study.study, draft) == "verbosity removed, helpfulness → n_words, no verbosity, safety ×1.5"
+    assert in_words(planted_study.study, Scenario(), draft).startswith("keep verbosity")
+
+
+def test_a_job_between_its_steps():
+    job = Job(Scenario(seeds=(0, 1, 2, 3)), lambda **_: None)
+    assert describe_job(job)["text"] == "preparing" and describe_job(None) is None
+    for label, steps in (("seed 1 of 4", range(1, 201)), ("seed 2 of 4", range(1, 101))):
+        for step in steps:
+            job.report(type("Progress", (), {"step": step, "steps": 200, "held_out": 1 / step, "seconds_left": 5.0, "label": label})())
+    told = describe_job(job, baseline=0.3)
+    assert told["about"] == "1 done, seed 2 running, 2 queued" and told["fraction"] == pytest.approx(1.5 / 4)
+    assert told["text"] == "step 100 of 200 · 0:05 left" and [curve["live"] for curve in told["curves"]] == [False, True]
+    assert all(len(curve["points"]) <= 82 for curve in told["curves"]) and told["curves"][0]["points"][-1] == [200, 0.005]
+
+
+@pytest.mark.parametrize(("kind", "words"), [("softmax", "trained before"), ("global", "solved at once"), ("uniform", "solved at once")])
+def test_a_job_without_a_curve_says_why(kind, words):
+    job = Job(Scenario(gate={"kind": kind}), lambda **_: None).start().wait(5)
+    assert words in describe_job(job)["blank"] and describe_job(job)["text"].startswith("done in")

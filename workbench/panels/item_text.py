@@ -1,0 +1,53 @@
+"""One item's place, texts and rewards: what the reader shows and an edit is held against."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from ..axes import SIDES
+from ..scenario.result import Result
+from ..session import Session
+from ..study import Study
+
+FIRST = 6_000  # characters shown before "Show all"
+FIELDS = ("prompt", *SIDES)
+
+
+def position(session: Session, primary: str | None) -> int | None:
+    """The row of the item looked at, in the session's items; None where none is."""
+    found = np.flatnonzero(session.items["pair_id"].to_numpy() == primary) if primary is not None else ()
+    return int(found[0]) if len(found) else None
+
+
+def texts_of(study: Study, pair: pd.Series) -> dict[str, str]:
+    """prompt, chosen and rejected of a pair; the prompt's id where only answers have texts."""
+    prompts, responses = study.table("prompts"), study.table("responses")
+    ids, said = responses["response_id"].to_numpy(), responses["text"].to_numpy()
+    found = {side: str(said[np.flatnonzero(ids == pair[side])[0]]) for side in SIDES}
+    row = np.flatnonzero(prompts["prompt_id"].to_numpy() == pair["prompt_id"])[0]
+    return {"prompt": str(prompts["text"].iloc[row]) if "text" in prompts else str(pair["prompt_id"]), **found}
+
+
+def rewards(result: Result | None, at: int) -> list[float] | None:
+    """Both sides' rewards, mean over seeds."""
+    if result is None:
+        return None
+    values = result.scores.values[at]
+    return [round(float(value), 6) for value in values @ result.weights[:, at].mean(axis=0)]
+
+
+def runs(text: str, spans: list[tuple[int, int]], whole: bool) -> dict:
+    """[[text, marked]…] up to a length, and how many characters there are."""
+    end = len(text) if whole else min(len(text), FIRST)
+    found, at = [], 0
+    for start, stop in spans:
+        if start >= end:
+            break
+        if start > at:
+            found.append([text[at:start], False])
+        found.append([text[start:min(stop, end)], True])
+        at = min(stop, end)
+    if at < end:
+        found.append([text[at:end], False])
+    return {"runs": found, "length": len(text), "cut": end < len(text)}
