@@ -40,7 +40,8 @@ def test_a_card_is_on_white_paper_at_true_size(stage):
     page.keyboard.press("Enter")
     stage.until("!!document.querySelector('.wb-t-paper img') && document.querySelector('.wb-t-paper img').complete").settle()
     image = page.locator(".wb-t-paper img")
-    assert image.bounding_box()["width"] == pytest.approx(3.25 * 96, abs=1) and image.get_attribute("src").startswith("data:image/svg+xml;base64,")
+    assert image.bounding_box()["width"] == pytest.approx(3.25 * 96, abs=1)
+    assert image.get_attribute("src").startswith("data:image/svg+xml;base64,")
     assert page.evaluate("getComputedStyle(document.querySelector('.wb-t-paper')).backgroundColor") == "rgb(255, 255, 255)"
     assert page.evaluate("document.querySelector('.wb-t-paper img').naturalWidth") > 0 and image.get_attribute("alt")
     facts = page.locator(".wb-t-facts").inner_text()

@@ -18,7 +18,7 @@ HARD = {
 
 
 def map_of(study: Study, *, but: int = 0) -> PromptMap:
-    """Prompts on a grid in two clusters by section, the last ones in none; without the last `but` of dev."""
+    """Prompts on a grid in two clusters by section, the last ones in none; without `but` of dev."""
     prompts = study.prompts
     n, dev = len(prompts), np.flatnonzero(prompts["split"] == "dev")
     cluster = (prompts["section"] == "Safety").to_numpy(int)
@@ -27,7 +27,7 @@ def map_of(study: Study, *, but: int = 0) -> PromptMap:
     places = pd.DataFrame({"prompt_id": prompts["prompt_id"], "x": x, "y": y, "cluster": cluster.astype(np.int32),
                            "kept": np.linspace(0, 1, n, dtype=np.float32)})
     clusters = pd.DataFrame({"cluster": [0, 1], "name": ["small talk", "locks, keys"], "n": n // 2, "x": [5.0, 25.0], "y": 5.0})
-    places = places.drop(index=dev[len(dev) - but:]) if but else places
+    places = places.drop(index=dev[4 : 4 + but])
     return PromptMap(places, clusters, {"seeds": 3, "study": study.hash}, 0.81)
 
 

@@ -249,5 +249,8 @@ def test_a_message_that_makes_no_sense_changes_nothing(send, session, message):
     assert send(**message)["trouble"]["fact"] == "Nothing was changed." and session.selection is before
 
 
-def test_the_figure_for_the_tray(panel):
+def test_the_figure_for_the_tray_is_what_the_screen_shows(panel, send, session):
     assert panel.screen("gate").figure() == ("watershed", {})
+    assert send("export")["trouble"] is None and session.tray[0]["figure"] == "watershed"
+    send("view", value="effect")
+    assert "draws weights" in send("export")["trouble"]["why"] and len(session.tray) == 1

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from panels.page import Page
-from panels.page import Page
 from planted import SMALL
 from scipy.stats import spearmanr
 

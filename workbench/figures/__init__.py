@@ -1,26 +1,25 @@
-"""Figures from tidy tables or Results, each with the table it draws; and their export to paper."""
+"""Figures from tidy tables or Results, each with the table it draws; and their export to paper. Loaded, plotly too, when first used."""
 
-from .base import sentence, table
-from .cards import Card
-from .comparison import plot_comparison
-from .correlation import plot_objective_correlation, plot_verbosity
-from .decomposition import plot_decomposition
-from .export import VENUES, Preview, Saved, Venue, preview, save, save_all
-from .gate import plot_gate_heatmap, plot_gate_prompt
-from .learning import plot_learning
-from .prompt_map import plot_prompt_map
-from .renderer import browser
-from .sections import plot_sections
-from .sets import card_of, draw, figures_of
-from .strength import plot_strength
-from .tex import caption, latex, latex_table
-from .theme import DARK, LIGHT, Theme
-from .vision import VISIONS, seen_by
-from .watershed import plot_gate_watershed
+import importlib
 
-__all__ = [
-    "Card", "DARK", "LIGHT", "Preview", "Saved", "Theme", "VENUES", "VISIONS", "Venue", "browser", "caption", "card_of", "draw",
-    "figures_of", "latex", "latex_table", "plot_comparison", "plot_decomposition", "plot_gate_heatmap", "plot_gate_prompt",
-    "plot_gate_watershed", "plot_learning", "plot_objective_correlation", "plot_prompt_map", "plot_sections", "plot_strength",
-    "plot_verbosity", "preview", "save", "save_all", "seen_by", "sentence", "table",
-]
+_HOMES = {
+    "base": ("sentence", "table"), "cards": ("Card",), "comparison": ("plot_comparison",),
+    "correlation": ("plot_objective_correlation", "plot_verbosity"), "decomposition": ("plot_decomposition",),
+    "export": ("Preview", "Saved", "VENUES", "Venue", "preview", "save", "save_all"), "gate": ("plot_gate_heatmap", "plot_gate_prompt"),
+    "learning": ("plot_learning",), "prompt_map": ("plot_prompt_map",), "renderer": ("browser",), "sections": ("plot_sections",),
+    "sets": ("card_of", "draw", "figures_of"), "strength": ("plot_strength",), "tex": ("caption", "latex", "latex_table"),
+    "theme": ("DARK", "LIGHT", "Theme"), "vision": ("VISIONS", "seen_by"), "watershed": ("plot_gate_watershed",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+__all__ = sorted(_HOME_OF)
+
+
+def __getattr__(name: str):
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(f".{_HOME_OF[name]}", __name__), name)
+    return value
+
+
+def __dir__():
+    return __all__

@@ -275,6 +275,12 @@ class Gate(Screen):
             self.session.look_at(rows["pair_id"].iloc[0], origin=self.origin)
 
     def figure(self):
+        """WorkbenchError where the figure would show something else than the screen."""
+        if self._value == EFFECT:
+            raise WorkbenchError("the figure draws weights, and the screen shows effects", where="gate", remedy="Choose Weight")
+        if self.session.candidate is not None and list(self._results) == ["base"]:
+            raise WorkbenchError("the figure draws the candidate, and the screen shows the baseline", where="gate",
+                                 remedy="Choose Candidate")
         return ("watershed", {})
 
 

@@ -16,17 +16,20 @@ FIELDS = ("prompt", *SIDES)
 
 def position(session: Session, primary: str | None) -> int | None:
     """The row of the item looked at, in the session's items; None where none is."""
-    found = np.flatnonzero(session.items["pair_id"].to_numpy() == primary) if primary is not None else ()
-    return int(found[0]) if len(found) else None
+    return None if primary is None else _row(session.items["pair_id"], primary)
 
 
 def texts_of(study: Study, pair: pd.Series) -> dict[str, str]:
     """prompt, chosen and rejected of a pair; the prompt's id where only answers have texts."""
     prompts, responses = study.table("prompts"), study.table("responses")
-    ids, said = responses["response_id"].to_numpy(), responses["text"].to_numpy()
-    found = {side: str(said[np.flatnonzero(ids == pair[side])[0]]) for side in SIDES}
-    row = np.flatnonzero(prompts["prompt_id"].to_numpy() == pair["prompt_id"])[0]
-    return {"prompt": str(prompts["text"].iloc[row]) if "text" in prompts else str(pair["prompt_id"]), **found}
+    found = {side: str(responses["text"].iat[_row(responses["response_id"], pair[side])]) for side in SIDES}
+    asked = str(prompts["text"].iat[_row(prompts["prompt_id"], pair["prompt_id"])]) if "text" in prompts else str(pair["prompt_id"])
+    return {"prompt": asked, **found}
+
+
+def _row(ids: pd.Series, wanted: str) -> int | None:
+    found = np.flatnonzero(ids == wanted)  # of the column itself: as an array of objects it takes ten times as long
+    return int(found[0]) if len(found) else None
 
 
 def rewards(result: Result | None, at: int) -> list[float] | None:

@@ -16,7 +16,7 @@ from ..session import Session
 from .gestures import COMMON, common
 from .head import describe_head
 from .progress import describe_job
-from .screen import Later, Part, Screen
+from .screen import Later, Part, Screen, Tab
 from .still import Still
 
 HERE = Path(__file__).parent
@@ -46,7 +46,7 @@ class Panel(anywidget.AnyWidget):
     _css = _style()
     frame = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, session: Session, screens: Sequence[type[Screen]], *, title: str):
+    def __init__(self, session: Session, screens: Sequence[type[Screen] | Tab], *, title: str):
         self.session, self.title = session, title
         self._drawing, self._told = threading.RLock(), 0.0
         self._ack, self._trouble, self.dismissed = ["", 0], None, None

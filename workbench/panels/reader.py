@@ -7,7 +7,6 @@ import numpy as np
 from ..axes import SIDES
 from ..errors import WorkbenchError
 from ..evaluate.differences import differences, tokens
-from ..figures.base import MINUS
 from ..figures.tidy import coefficients
 from ..scenario.result import HEAD, Result
 from ..session import Session
@@ -135,7 +134,7 @@ def _certificate(result: Result, at: int) -> dict:
         names = [name for name, _ in sorted(sources, key=lambda one: -one[1])]
         told = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
         mass = ["", "Would flip at", f" {sum(part for _, part in sources):.2f} of the weight moved from ", told, " to ", to, "."]
-    factor = f" {row['penalty']:.2f} × the debias penalties.".replace("-", MINUS)
+    factor = f" {row['penalty']:.2f} × the debias penalties.".replace("-", "\N{MINUS SIGN}")
     penalty = [] if np.isnan(row["penalty"]) else ["", "Would flip at", factor]
     ends = result.margins[:, at]
     return {"mass": mass, "penalty": penalty, "seeds": [float(ends.min()), float(ends.max())] if len(ends) > 1 else None}

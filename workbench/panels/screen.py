@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, ClassVar
 
 from ..errors import WorkbenchError
@@ -51,6 +52,19 @@ class Screen:
     def figure(self) -> tuple[str, dict] | None:
         """Name and options of the figure for the tray that shows what this screen shows."""
         return None
+
+
+@dataclass(frozen=True)
+class Tab:
+    """A screen that is not loaded yet: called as its class would be, it imports it. A screen costs nothing until opened."""
+
+    name: str
+    label: str
+    home: str  # module:class, in this package
+
+    def __call__(self, session: Session, later: Later, origin: str) -> Screen:
+        module, kind = self.home.split(":")
+        return getattr(import_module(f".{module}", __package__), kind)(session, later, origin)
 
 
 class Later:

@@ -154,13 +154,15 @@ class Listed:
 
     def __init__(self, found: pd.DataFrame, rows: np.ndarray, bands: np.ndarray, heads: np.ndarray | None):
         self.found, self.rows, self._bands, self._heads = found, rows, bands, heads
-        self._at = {pair: at for at, pair in enumerate(found["pair_id"].iloc[rows])}
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def place(self, pair: str | None) -> int:
-        return self._at.get(pair, -1)
+        """Where a pair stands in the list, −1 for one that is not in it."""
+        rows = np.flatnonzero(self.found["pair_id"].to_numpy() == pair) if pair is not None else ()
+        at = int(np.searchsorted(self.rows, rows[0])) if len(rows) else len(self)
+        return at if at < len(self) and self.rows[at] == rows[0] else -1
 
     def pair(self, at: int) -> str:
         return str(self.found["pair_id"].iloc[self.rows[at]])
@@ -182,7 +184,7 @@ class Listed:
 
 def listed(found: pd.DataFrame, table: StrengthTable, cuts: Cuts, which: str, ends: tuple | None, heads: np.ndarray | None) -> Listed:
     """which: "all", "flip", "drop" or "brush" (ends: a range of μ̂). found: the suspects of the table; heads [suspect]: lines of text."""
-    at = pd.Index(table.pairs["pair_id"]).get_indexer(found["pair_id"])
+    at = np.argsort(table.mean, kind="stable")  # the order of the suspects
     flip, drop = (mask[at] for mask in cuts.masks(table))
     bands, mean = np.where(flip, "flip", np.where(drop, "drop", "keep")), found["mean"].to_numpy()
     wanted = np.ones(len(found), bool)

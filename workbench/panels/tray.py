@@ -10,9 +10,11 @@ from ..figures.sets import card_of
 from ..figures.vision import VISIONS, seen_by
 from ..scenario.edits import recipe_key
 from ..scenario.recipe import Scenario
+from ..study import Study
 from . import drawing
 from .catalogue import CATALOGUE, LABELS, entry_of
 from .screen import Part, Screen
+from .words import in_words
 
 VENUE_NAMES = {"neurips": "NeurIPS", "iclr": "ICLR", "icml-column": "ICML column", "icml-page": "ICML page", "acl-column": "ACL column",
                "acl-page": "ACL page", "ieee-column": "IEEE column", "ieee-page": "IEEE page", "slide": "Slide"}
@@ -65,9 +67,11 @@ class Figures(Screen):
         token = self._orders.pop(0)[0]
         self.later.forget(("file", token))
         if isinstance(made, WorkbenchError):
-            told, arrays = {"error": f"{made.what[:1].upper()}{made.what[1:]}. {made.remedy or ''}".strip()}, []
+            why = f"{made.what[:1].upper()}{made.what[1:]}. {made.remedy or ''}"
+            told, arrays = {"error": why.strip()}, []
         else:
-            told, arrays = {"said": made.said, "name": made.name, "mime": drawing.KINDS.get(made.kind, "")}, [made.data] if made.data else []
+            told = {"said": made.said, "name": made.name, "mime": drawing.KINDS.get(made.kind, "")}
+            arrays = [made.data] if made.data else []
         self._file = (self._file[0] + 1, {"token": token, **told}, arrays)
         self._begin()
 
@@ -128,8 +132,9 @@ class Figures(Screen):
     def _card(self, at: int, card: dict, names: dict[str, str]) -> dict:
         key, figure = drawing.key_of(card), str(card.get("figure"))
         found = self._drawn.get(key)
-        about = {"at": at, "key": key, "file": names[key], "label": LABELS.get(figure, figure), "venue": card.get("venue", VENUE),
-                 "options": _said(card.get("options") or {}), "study": card.get("study", ""), "ids": _ids(card), "state": self._state(key)[0]}
+        about = {"at": at, "key": key, "file": names[key], "label": LABELS.get(figure, figure),
+                 "venue": card.get("venue", VENUE), "options": _said(card.get("options") or {}), "study": card.get("study", ""),
+                 "ids": _ids(self.session.study, card), "state": self._state(key)[0]}
         if isinstance(found, WorkbenchError):
             return {**about, "error": {"fact": f"{found.what[:1].upper()}{found.what[1:]}.", "why": found.remedy or ""}}
         if found is None:
@@ -242,14 +247,16 @@ class Figures(Screen):
             self.session.go(at, origin=self.origin)
 
 
-def _ids(card: dict) -> list[list[str]]:
-    """What it shows: the candidate's recipe and, if there are two, the baseline's."""
-    found = []
-    for sign, recipe in (("base", card.get("baseline")), ("cand", card.get("scenario"))):
-        if recipe:
-            read = Scenario(**recipe)
-            found.append([sign if card.get("baseline") else "base", read.name or "scenario", read.id])
-    return found
+def _ids(study: Study, card: dict) -> list[list[str]]:
+    """What it shows, as sign, words and id: the baseline's recipe, if there are two, and the candidate's."""
+    try:
+        read = Card.from_dict(card)
+    except WorkbenchError:  # it says so itself where it would be drawn
+        return []
+    if read.baseline is None:
+        return [["base", read.scenario.name or "baseline", read.scenario.id]]
+    words = read.scenario.name or (in_words(study, read.scenario, read.baseline) if read.study == study.hash else "candidate")
+    return [["base", read.baseline.name or "baseline", read.baseline.id], ["cand", words, read.scenario.id]]
 
 
 def _said(options: dict) -> str:

@@ -128,7 +128,7 @@ def _features(study: Study, encoder: Encoder, *texts: str) -> Features:
 
 def _rows(study: Study, encoder: Encoder, kind: str, texts: tuple[str, ...]) -> RowDim:
     """A text of the study has the row that the study holds, so that what was not edited stays as it is; others are encoded."""
-    store, known, out = study.store, study.table(f"{kind}s")["text"].to_numpy(), []
+    store, known, out = study.store, study.table(f"{kind}s")["text"], []
     for text in texts:
         at = np.setdiff1d(np.flatnonzero(known == text), list(store.skipped(kind)))
         row = store.rows(kind, at[:1]) if len(at) else np.asarray(encoder.encode([text]), np.float32)

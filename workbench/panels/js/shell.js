@@ -115,7 +115,7 @@ function drawNote(box, found, line) {
   flag(box, "wb-hide", !found);
   if (!found) { box.replaceChildren(); return; }
   const again = found.retry ? button("Try again", () => line.send({ do: "retrain" })) : null;
-  box.replaceChildren(h("b", {}, found.fact, " "), found.why, " ", again, button("Close", () => line.send({ do: "dismiss" })));
+  box.replaceChildren(h("b", {}, found.fact, " "), found.why, " ", again || "", button("Close", () => line.send({ do: "dismiss" })));
 }
 
 // -- header: study, baseline, candidate, the tree of edits -------------------------------------------------------------
@@ -132,8 +132,8 @@ function header(line) {
   const quiet = (words, message) => h("button", { class: "wb-quiet-button", onclick: () => line.send(message) }, words);
   const node = h("div", { class: "wb-head" },
     h("span", { class: "wb-who wb-study" }, study, hash),
-    h("label", { class: "wb-who wb-choose" }, mark("base"), h("span", { class: "wb-quiet" }, "Baseline"), baseline, icon(CHEVRON), pins),
-    h("label", { class: "wb-who wb-choose" }, candidateMark, h("span", { class: "wb-quiet" }, "Candidate"), candidate, stale, icon(CHEVRON), goes),
+    h("label", { class: "wb-who wb-choose" }, mark("base"), h("span", { class: "wb-quiet wb-k" }, "Baseline"), baseline, icon(CHEVRON), pins),
+    h("label", { class: "wb-who wb-choose" }, candidateMark, h("span", { class: "wb-quiet wb-k" }, "Candidate"), candidate, stale, icon(CHEVRON), goes),
     h("span", { class: "wb-space" }), tree, undo, redo, quiet("Save", { do: "save" }), quiet("Copy as code", { do: "code" }));
   let steps = "";
   function draw(head) {

@@ -8,16 +8,18 @@ SCREENS.compare = (line, shell) => {
   const full = h("div", { class: "wb-c-two" }, h("section", { class: "wb-c-forest", "aria-label": "Baseline against candidate" }, view.node, which.node), list.node);
   const node = h("div", { class: "wb-compare" },
     h("div", { class: "wb-c-lead" }, h("div", {}, lead, note), h("span", { class: "wb-space" }), pin), full);
+  const busy = (job) => { pin.disabled = Boolean(job && job.running); };
   function draw(state) {
     const c = state.comparison, there = Boolean(c && c.rows);
     flag(full, "wb-hide", !there); flag(pin, "wb-hide", !there);
     lead.replaceChildren(...said(c ? c.lead : state.waiting.lead));
     write(note, (c ? c.note : state.waiting.note) + (there && state.stale ? " The last edits are not in it: retrain first." : ""));
     if (there) view.draw(c, state);
+    busy(shell.head && shell.head.job);
   }
   return {
     node, parts: { compare: draw, "compare.blame": which.draw, ...list.parts }, reply: list.reply,
-    job: (job) => { pin.disabled = Boolean(job && job.running); },
+    job: busy,
   };
 };
 
@@ -117,6 +119,7 @@ function blameView(line) {
   function draw(state) {
     flag(node, "wb-hide", state.state === "none");
     if (state.state === "none") return;
+    flag(node, "wb-c-told", state.state === "told");
     node.replaceChildren(h("h3", {}, "Which edit did it?"), ...bodyOf(state));
   }
   function bodyOf(state) {

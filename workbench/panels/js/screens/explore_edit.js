@@ -9,7 +9,8 @@ PIECES.textEdit = (line) => {
     return { name, was, box, node: h("div", { class: "wb-r-two" }, h("div", {}, head(`${word}, in the study`), was), h("div", {}, head(`${word}, edited`), box)) };
   });
   const score = h("button", { class: "wb-primary", onclick: send }, "Re-score"), told = h("span", { class: "wb-quiet", role: "status" }), table = h("div", {});
-  const node = h("div", { class: "wb-e" }, rows.map((row) => row.node), h("div", { class: "wb-bar" }, score, told), table);
+  const lost = h("span", { class: "wb-quiet" }, h("span", { class: "wb-r-rejected" }, "taken out by the edit"));
+  const node = h("div", { class: "wb-e" }, rows.map((row) => row.node), h("div", { class: "wb-bar" }, score, told, h("span", { class: "wb-space" }), lost), table);
   let data = null;
   const changed = () => rows.some(({ name, box }) => box.value !== data.now[name]);
   function state() { score.disabled = Boolean(data.waits) || !(changed() || data.trouble); }
@@ -23,6 +24,7 @@ PIECES.textEdit = (line) => {
     }
     data = next;
     state();
+    flag(lost, "wb-hide", !node.querySelector("mark"));
     const long = data.long.length ? ` The encoder reads ${data.reads ? `the first ${data.reads} tokens` : "no further than its limit"}: not all of ${data.long.join(" and ")}.` : "";
     write(told, data.trouble ? `Not scored. ${data.trouble}` : data.waits ? `${data.waits} …` : data.rows.length ? `Edited, not in the study.${long}` : "Change a text, then score it.");
     table.replaceChildren(...(data.rows.length ? [numbers(data.rows)] : []));

@@ -147,7 +147,7 @@ function trayView(line, shell, order) {
       const small = now.smallest !== null && now.smallest < 6, ready = now.state === "drawn";
       const rows = [h("p", {}, `${now.width ? `${inches(now.width)} \u00d7 ${now.height ? inches(now.height) : DASH} in` : "size not known yet"}`, now.smallest ? [", text ", small ? h("b", {}, `${fixed(now.smallest, 1)} pt: under 6 pt`) : `${fixed(now.smallest, 1)} pt`] : null, scaled),
         h("p", {}, "study ", h("code", {}, now.study)), now.ids.map(([sign, label, id]) => h("p", { class: "wb-t-id" }, mark(sign), ` ${label} `, h("code", {}, id))),
-        now.n ? h("p", {}, `n ${count(now.n)} pairs, ${count(now.families)} families${now.families < 20 ? ": fewer than 20 families" : ""}, ${now.seeds} ${now.seeds === 1 ? "seed" : "seeds"}, ${now.split}`) : null];
+        now.n ? h("p", {}, `n ${count(now.n)} pairs, ${count(now.families)} families${now.families < 20 ? ": fewer than 20 families" : ""}${now.seeds ? `, ${now.seeds} ${now.seeds === 1 ? "seed" : "seeds"}` : ""}, ${now.split}`) : null];
       const kinds = ready ? (now.pictured ? ["pdf", "svg", "png", "csv", "json"] : ["html", "csv", "json"]) : [];
       info.replaceChildren(h("div", { class: "wb-t-title" }, h("b", {}, now.label), now.options ? h("span", { class: "wb-quiet" }, now.options) : null), h("div", { class: "wb-t-facts" }, rows), place.node,
         h("div", { class: "wb-t-saves" }, kinds.map(save), ready ? button("LaTeX", () => (snippet.classList.contains("wb-hide") ? send({ do: "latex" }) : flag(snippet, "wb-hide", true)), { "aria-expanded": null }) : null),
@@ -160,7 +160,7 @@ function trayView(line, shell, order) {
       const copy = button("Copy", () => { box.focus(); box.select(); if (navigator.clipboard) navigator.clipboard.writeText(text).then(() => shell.say("Copied."), () => shell.say("Press Ctrl+C to copy it.")); else shell.say("Press Ctrl+C to copy it."); });
       snippet.replaceChildren(box, h("div", { class: "wb-t-saves" }, copy, button("Close", () => flag(snippet, "wb-hide", true))));
       flag(snippet, "wb-hide", false);
-      box.focus(); box.select();
+      box.focus(); box.select(); box.scrollTop = 0;
     }
     return { node: node1, draw, look, tex, key };
   }
@@ -175,4 +175,4 @@ function trayView(line, shell, order) {
   }
   return { node, draw, settings, reply, trouble: tell };
 }
-const inches = (x) => String(Math.round(100 * x) / 100);
+const inches = (x) => fixed(x, 2);

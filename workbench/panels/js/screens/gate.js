@@ -49,7 +49,8 @@ function gateMain(line, set) {
     for (const part of [lead, read, caption, notes]) flag(part, "wb-hide", none);
     write(meta, none ? "" : state.meta);
     if (none) { plot.replaceChildren(blank(none.fact, none.why)); return; }
-    lead.replaceChildren(...said(state.lead), state.before ? h("span", { class: "wb-quiet wb-g-was" }, mark("base"), " ", state.before) : "");
+    lead.replaceChildren(...said(state.lead), state.before ? h("span", { class: "wb-quiet wb-g-was" }, mark("base"), " ",
+      state.before) : "");
     notes.replaceChildren(...state.notes.map((note) => h("p", {}, note)));
     for (const part of [read, caption]) flag(part, "wb-hide", state.same);
     if (state.same) { plot.replaceChildren(gateRows(state.same, false), h("p", { class: "wb-quiet" }, state.same.why)); return; }
@@ -77,7 +78,8 @@ function captionOf(state) {
   const each = one.whole ? `${count(one.n)} prompts, one column each` : `${count(one.n)} prompts, drawn at even steps`;
   return [`${each}, grouped by the objective with the largest ${state.value === "weight" ? "weight" : "effect"}. `, b("Full colour"),
     ": its lead over the runner-up, exact. ", b("Tint"), ": what the runner-up holds (running mean). ",
-    one.hills.length > 1 ? "A slope faces the side its runner-up stands on; in the valleys the gate changes its mind. Number under a valley: "
+    one.hills.length > 1
+      ? "A slope faces the side its runner-up stands on; in the valleys the gate changes its mind. Number under a valley: "
       + `prompts on which those two are less than ${state.near} apart (${count(ties)} between neighbours; the others are in the list).` : "",
     one.outer.length ? ` On the outer slopes the runner-up is mostly ${one.outer.join(" and ")}.` : "",
     one.seeds > 1 ? ` Ticks: another seed names another leader (${one.disagree} of prompts).` : "",
@@ -87,11 +89,13 @@ function captionOf(state) {
 // -- by section, and where the gate hands over --------------------------------------------------------------------------
 
 function gateSide(line) {
-  const list = h("div", {}), hand = h("ol", { class: "wb-g-hand" }), near = h("span", { class: "wb-quiet" }), more = h("p", { class: "wb-quiet" });
+  const list = h("div", {}), hand = h("ol", { class: "wb-g-hand" }), near = h("span", { class: "wb-quiet" }), more = h("p",
+    { class: "wb-quiet" });
   const sections = h("div", {}, h("div", { class: "wb-bar" }, h("h3", {}, "By section"), h("span", { class: "wb-space" }),
     h("span", { class: "wb-quiet" }, "same order")), list, more);
   const all = h("button", { class: "wb-link-button", onclick: () => { open = !open; draw(...last); } });
-  const hands = h("div", { class: "wb-g-hands" }, h("div", { class: "wb-bar" }, h("h3", {}, "Handovers"), h("span", { class: "wb-space" }), near), hand, all);
+  const hands = h("div", { class: "wb-g-hands" }, h("div", { class: "wb-bar" }, h("h3", {}, "Handovers"), h("span",
+    { class: "wb-space" }), near), hand, all);
   const node = h("section", { class: "wb-g-side", "aria-label": "Gate by section, and handovers" }, sections, hands);
   let open = false, last = null;
   function draw(state, chosen) {
@@ -101,8 +105,10 @@ function gateSide(line) {
     const width = Math.max(160, Math.floor(list.clientWidth || 268));
     list.replaceChildren(...state.sections.map((one) => {
       const host = PIECES.shed.watershed({ ...one, words: `${one.name}: ${one.words}` }, { width, plot: 42, labelled: false });
-      const rest = `${count(one.n)} prompts, ${one.effective.toFixed(1)} objectives`, told = h("span", { class: "wb-quiet" }, rest);
-      PIECES.shed.columnsOf(host, { ...one, whole: false }, line, { section: one.name, of: state.main }, (words) => write(told, words || rest));
+      const rest = `${count(one.n)} prompt${one.n > 1 ? "s" : ""}, ${one.effective.toFixed(1)} objectives`, told = h("span",
+        { class: "wb-quiet" }, rest);
+      PIECES.shed.columnsOf(host, { ...one, whole: false }, line, { section: one.name, of: state.main }, (words) => write(told, words
+        || rest));
       return h("div", { class: "wb-g-small" }, h("div", {}, h("b", {}, one.name), h("span", { class: "wb-space" }), told), host);
     }));
     write(more, (state.more_sections ? `${state.more_sections} more sections are in the table below. ` : "")
@@ -141,7 +147,8 @@ function gateRows(data) {
     const parts = [s("path", { class: "wb-zero", d: `M${x(0)} 2V20` })];
     if (kinds.length === 2) parts.push(s("path", { class: "wb-link", d: `M${x(kinds[0][1].value)} 9H${x(kinds[1][1].value)}` }));
     kinds.forEach(([kind, m], k) => {
-      if (m.seeds.length > 1) parts.push(s("path", { class: `wb-g-seed wb-g-seed-${kind}`, d: m.seeds.map((v) => `M${x(v).toFixed(1)} ${15 + 3 * k}v4`).join("") }));
+      if (m.seeds.length > 1) parts.push(s("path", { class: `wb-g-seed wb-g-seed-${kind}`,
+        d: m.seeds.map((v) => `M${x(v).toFixed(1)} ${15 + 3 * k}v4`).join("") }));
       parts.push(dot(kind, x(m.value), 9, 4));
     });
     return h("tr", {}, h("th", { scope: "row", title: row.name }, slotted(row.slot, row.name)),
@@ -149,9 +156,11 @@ function gateRows(data) {
       h("td", { class: "wb-right" }, kinds.map(([, m]) => hundred(m.value)).join(" \u2192 ")));
   });
   const rest = Object.values(data.rest).map(hundred).join(" \u2192 ");
-  if (data.others) body.push(h("tr", {}, h("th", { scope: "row", class: "wb-quiet" }, `${data.others} others`), h("td", {}), h("td", { class: "wb-right" }, rest)));
+  if (data.others) body.push(h("tr", {}, h("th", { scope: "row", class: "wb-quiet" }, `${data.others} others`), h("td", {}), h("td",
+    { class: "wb-right" }, rest)));
   return h("table", { class: "wb-table wb-g-rows" }, columns([0, width + 12, 76]),
-    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Objective"), h("th", { scope: "col" }, "Mean, ticks: seeds"), h("th", { scope: "col", class: "wb-right" }, "%"))),
+    h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Objective"), h("th", { scope: "col" }, "Mean, ticks: seeds"), h("th",
+      { scope: "col", class: "wb-right" }, "%"))),
     h("tbody", {}, body));
 }
 
@@ -159,7 +168,8 @@ function gateRows(data) {
 
 const CARDS = { top: "Highest", median: "Median", bottom: "Lowest" };
 function gateCards(line, set) {
-  const choose = select("Objective", "Objective whose prompts are shown"), about = h("span", { class: "wb-quiet" }), host = h("div", { class: "wb-g-cards" });
+  const choose = select("Objective", "Objective whose prompts are shown"), about = h("span", { class: "wb-quiet" }), host = h("div",
+    { class: "wb-g-cards" });
   choose.box.addEventListener("change", () => set({ objective: choose.box.value }));
   const node = h("section", { class: "wb-g-of", "aria-label": "Prompts of an objective" },
     h("div", { class: "wb-bar" }, h("h3", {}, "Prompts of an objective"), about, h("span", { class: "wb-space" }), choose.node), host);
@@ -186,25 +196,31 @@ function gateTable(set) {
     if (!data.table) return;
     const { slices, rows } = data.table, most = Math.max(...rows.flatMap((row) => row.shares), 0.01), k = rows.length;
     write(about, `${data.value === "weight" ? "mean weight" : "mean effect"}, %; beside it Spearman \u03c1 of every two objectives before debias`);
-    const cell = (share) => h("td", { class: "wb-right wb-g-cell", style: `--s:${(0.6 * share / most).toFixed(3)}` }, 100 * share >= 0.95 ? hundred(share) : share >= 0.0005 ? "<1" : "0");
-    const heads = slices.map((one) => h("th", { scope: "col", class: "wb-right", title: `${one.name}: ${one.n} prompts` }, h("span", {}, one.name), h("br", {}), `${count(one.n)}`));
-    const size = k > 40 ? 12 : 24, numbers = rows.map((_, j) => h("th", { scope: "col", class: "wb-g-rho", title: rows[j].name }, k > 40 && (j + 1) % 5 ? "" : String(j + 1)));
+    const cell = (share) => h("td", { class: "wb-right wb-g-cell", style: `--s:${(0.6 * share / most).toFixed(3)}` }, 100 * share >= 0.95
+      ? hundred(share) : share >= 0.0005 ? "<1" : "0");
+    const heads = slices.map((one) => h("th", { scope: "col", class: "wb-right", title: `${one.name}: ${one.n} prompts` }, h("span", {},
+      one.name), h("br", {}), `${count(one.n)}`));
+    const size = k > 40 ? 12 : 24, numbers = rows.map((_, j) => h("th", { scope: "col", class: "wb-g-rho", title: rows[j].name }, k > 40
+      && (j + 1) % 5 ? "" : String(j + 1)));
     const square = (row, i) => rows.map((other, j) => {
       if (j >= i) return h("td", { class: "wb-g-rho" }, j === i ? "\u00b7" : "");
       const rho = data.rho[i][j], strong = Math.abs(rho) > data.above;
       return h("td", { class: `wb-g-rho ${rho < 0 ? "wb-g-neg" : "wb-g-pos"} ${strong ? "wb-g-strong" : ""}`, style: `--s:${Math.abs(rho)}`,
         title: `${row.name} with ${other.name}: ${signed(rho, 2) || "0"}` }, k > 40 ? "" : share(rho));
     });
-    const across = slices.map((one) => Math.max(56, PIECES.shed.textWidth(one.name) + 14)), wide = across.reduce((sum, px) => sum + px, 234 + (size + 8) * k);
+    const across = slices.map((one) => Math.max(56, PIECES.shed.textWidth(one.name) + 14)), wide = across.reduce((sum, px) => sum + px,
+      234 + (size + 8) * k);
     host.replaceChildren(h("div", { class: "wb-scroll", tabindex: 0, role: "group", "aria-label": "Gate by slice and correlations" },
       h("table", { class: "wb-table wb-g-heat", style: `width:${wide}px` }, columns([190, ...across, 44, ...rows.map(() => size + 8)]),
         h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Objective"), heads, h("td", {}), numbers)),
         h("tbody", {}, rows.map((row, i) => h("tr", {}, h("th", { scope: "row" },
-          h("button", { title: `Show the prompts of ${row.name}`, onclick: () => set({ objective: row.name }) }, slotted(row.slot, row.name))),
+          h("button", { title: `Show the prompts of ${row.name}`, onclick: () => set({ objective: row.name }) }, slotted(row.slot,
+            row.name))),
           row.shares.map(cell), h("td", { class: "wb-right wb-quiet" }, String(i + 1)), square(row, i)))))));
     const twins = data.collinear.slice(0, 5).map(([a, b, rho]) => `${a} with ${b} (${share(rho)})`);
     const rest = data.collinear.length - twins.length;
-    write(words, twins.length ? `Collinear, |\u03c1| > ${data.above}: ${twins.join(", ")}${rest ? ` and ${rest} more` : ""}. They trade weight from seed to seed: read them together, or by effect.`
+    write(words, twins.length
+      ? `Collinear, |\u03c1| > ${data.above}: ${twins.join(", ")}${rest ? ` and ${rest} more` : ""}. They trade weight from seed to seed: read them together, or by effect.`
       : k > 1 ? `No two objectives correlate beyond |\u03c1| ${data.above}.` : "");
   }
   return { node, draw };

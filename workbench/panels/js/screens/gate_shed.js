@@ -25,19 +25,23 @@ function watershed(one, { width, plot, marks, near, labelled = true }) {
       s("path", { class: "wb-g-tint", d: area(["foot"]) })));
     for (const i of hill.ticks) ticks += `M${((at(i) + at(i + 1)) / 2).toFixed(1)} ${base + 3}v4`;
   }
-  parts.push(s("path", { class: "wb-g-edge", d: one.hills.slice(1).map((hill) => `M${x(hill.start).toFixed(1)} ${top}V${base - 0.5}`).join("") }));
+  parts.push(s("path", { class: "wb-g-edge",
+    d: one.hills.slice(1).map((hill) => `M${x(hill.start).toFixed(1)} ${top}V${base - 0.5}`).join("") }));
   if (one.seeds > 1) parts.push(s("path", { class: "wb-g-tick", d: ticks }));
   if (labelled) parts.push(valleys(one, x, base, near, left), labels.list.map((label) => drawnLabel(label, y, top)));
   const chosen = marks || { runs: [], at: null };
-  if (chosen.runs.length) parts.push(s("path", { class: "wb-g-runs", d: chosen.runs.map(([a, b]) => `M${x(a).toFixed(1)} ${base + 9.5}H${Math.max(x(b), x(a) + 1).toFixed(1)}`).join("") }));
+  if (chosen.runs.length) parts.push(s("path", { class: "wb-g-runs", d: chosen.runs.map(([a,
+    b]) => `M${x(a).toFixed(1)} ${base + 9.5}H${Math.max(x(b), x(a) + 1).toFixed(1)}`).join("") }));
   if (chosen.at !== null) {
     const at = x(chosen.at + 0.5);
-    parts.push(s("path", { class: "wb-g-here", d: `M${at} ${top}V${base}` }), s("path", { class: "wb-g-point", d: `M${at - 4.5} ${base + 16}h9L${at} ${base + 9}Z` }));
+    parts.push(s("path", { class: "wb-g-here", d: `M${at} ${top}V${base}` }), s("path", { class: "wb-g-point",
+      d: `M${at - 4.5} ${base + 16}h9L${at} ${base + 9}Z` }));
   }
   const cursor = s("path", { class: "wb-g-cursor", d: "" }), brush = s("rect", { class: "wb-g-brush", y: top, height: plot, width: 0 });
   const foot = labelled ? 32 : 12, height = base + foot;
   const picture = s("svg", { class: "wb-g-shed", width, height, role: "img", "aria-label": one.words }, parts, brush, cursor);
-  const host = h("div", { class: "wb-g-host", tabindex: 0, role: "group", "aria-label": "Columns: arrow keys move, Enter looks at the prompt" }, picture);
+  const host = h("div", { class: "wb-g-host", tabindex: 0, role: "group",
+    "aria-label": "Columns: arrow keys move, Enter looks at the prompt" }, picture);
   host.geometry = { left, span, top, base, cursor, brush };
   return host;
 }
@@ -71,12 +75,14 @@ function greedy(order, labels, left, width, care) {
   const clash = (a, b) => (a.row === b.row ? a.from < b.to && b.from < a.to : a.row > b.row ? inside(a.at, b) : inside(b.at, a));
   let cost = 0;
   for (const label of order) {
-    const starts = [label.at - label.wide / 2, label.at - label.wide + 5, label.at - 5].map((from) => Math.max(left - 30, Math.min(from, width - label.wide)));
+    const starts = [label.at - label.wide / 2, label.at - label.wide + 5, label.at - 5].map((from) => Math.max(left - 30, Math.min(from,
+      width - label.wide)));
     let best = null;
     for (let row = 0; row < ROWS; row += 1) starts.forEach((from, k) => {
       const box = { ...label, row, from, to: from + label.wide };
       const covers = labels.filter((other) => other !== label && inside(other.at, box)).length;
-      const price = row + 0.3 * covers + care * Math.max(0, covers - row) + 0.1 * k + 100 * boxes.filter((other) => clash(box, other)).length;
+      const price = row + 0.3 * covers + care * Math.max(0, covers - row) + 0.1 * k + 100 * boxes.filter((other) => clash(box,
+        other)).length;
       if (!best || price < best.price) best = { ...box, price };
     });
     boxes.push(best);
@@ -112,7 +118,7 @@ function valleys(one, x, base, near, left) {
 function columnsOf(host, one, line, about, tell) {
   const { left, span, top, base, cursor, brush } = host.geometry, picture = host.querySelector("svg");
   const x = (at) => left + span * at / one.n, clamp = (at) => Math.max(0, Math.min(one.n - 1, at));
-  const under = (event) => clamp(Math.ceil(one.n * (event.clientX - picture.getBoundingClientRect().left - left) / span));
+  const under = (event) => clamp(Math.floor(one.n * (event.clientX - picture.getBoundingClientRect().left - left) / span));
   let from = null, here = null;
   function point(at) {
     here = at;
@@ -124,7 +130,8 @@ function columnsOf(host, one, line, about, tell) {
     brush.setAttribute("x", x(a)); brush.setAttribute("width", on ? x(b + 1) - x(a) : 0);
     if (on) tell(`${count(b - a + 1)} prompts`);
   }
-  picture.addEventListener("pointerdown", (event) => { if (event.button === 0) { from = under(event); picture.setPointerCapture(event.pointerId); } });
+  picture.addEventListener("pointerdown", (event) => { if (event.button === 0) { from = under(event);
+    picture.setPointerCapture(event.pointerId); } });
   picture.addEventListener("pointermove", (event) => { point(under(event)); if (from !== null) sweep(here); });
   picture.addEventListener("pointerleave", () => { if (from === null) point(null); });
   picture.addEventListener("pointercancel", () => { from = null; brush.setAttribute("width", 0); });

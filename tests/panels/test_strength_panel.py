@@ -78,8 +78,9 @@ def fresh(request):
 
 @pytest.mark.parametrize("labels", [
     LabelSpec(kind="drop"), LabelSpec(kind="drop", drop_below=-0.2), LabelSpec(kind="flip", flip_share=0.05, drop_share=0.1),
-    LabelSpec(kind="flip", flip_below=-0.5, drop_below=-0.2), LabelSpec(kind="soft"), LabelSpec(kind="soft+margin", drop_share=0.2),
-    LabelSpec(kind="margin"), LabelSpec(kind="flip+margin", flip_below=-0.3), LabelSpec(kind="drop", drop_share=0.3, where=("Chat",)), "hard",
+    LabelSpec(kind="flip", flip_below=-0.5, drop_below=-0.2), LabelSpec(kind="soft"), LabelSpec(kind="margin"),
+    LabelSpec(kind="soft+margin", drop_share=0.2), LabelSpec(kind="flip+margin", flip_below=-0.3),
+    LabelSpec(kind="drop", drop_share=0.3, where=("Chat",)), "hard",
 ])
 def test_a_treatment_becomes_cuts_and_comes_back(labels):
     assert Cuts.of(labels).labels == (LabelSpec(kind="drop") if labels == "hard" else labels)
@@ -148,7 +149,8 @@ def test_precision_is_the_share_of_wrong_labels():
     found = table(400)
     for row in view.precision(found):
         lowest = np.argsort(found.mean, kind="stable")[: round(row["share"] * 400)]
-        assert row["value"] == pytest.approx((found.truth["gap"].to_numpy()[lowest] < 0).mean()) and row["low"] <= row["value"] <= row["high"]
+        assert row["value"] == pytest.approx((found.truth["gap"].to_numpy()[lowest] < 0).mean())
+        assert row["low"] <= row["value"] <= row["high"]
     assert view.precision(table(truth=False)) == []
 
 
@@ -244,5 +246,6 @@ def test_a_study_without_features_says_what_to_do():
             for k, side in enumerate(("chosen", "rejected")) for name in ("helpful", "brief")]
     study = Study.from_scores(pd.DataFrame(rows))
     page = Page(Session(study))
-    assert "needs features" in page.panel.shown["strength"]["lacking"]["fact"] and "workbench extract" in page.panel.shown["strength"]["lacking"]["why"]
+    lacking = page.panel.shown["strength"]["lacking"]
+    assert "needs features" in lacking["fact"] and "workbench extract" in lacking["why"]
     page.panel.close()
