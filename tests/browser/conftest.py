@@ -42,7 +42,8 @@ def desk(tmp_path_factory, planted_study):
     folder = tmp_path_factory.mktemp("desk")
     shutil.copytree(planted_study.study.folder, folder / "study", ignore=shutil.ignore_patterns("runs"))
     whole = OPEN.replace("wb.panels.what_if(session)", "wb.Workbench(session)").format(study=str(folder / "study"))
-    imports, chosen = "import workbench as wb; wb.Session, wb.Workbench; print('imported')", "print(session.selection.n, session.selection.primary)"
+    imports = "import workbench as wb; wb.Session, wb.Workbench; print('imported')"
+    chosen = "print(session.selection.n, session.selection.primary)"
     cells = (imports, whole, chosen)
     (folder / "workbench.ipynb").write_text(json.dumps(notebook(*cells)), encoding="utf-8")
     (folder / "panel.ipynb").write_text(json.dumps(notebook(OPEN.format(study=str(folder / "study")))), encoding="utf-8")
@@ -61,7 +62,7 @@ def voila(desk, chromium):
     wanted = "['anywidget', '@voila-dashboards/widgets-manager8', '@jupyter-widgets/jupyterlab-manager']"
     server = Server("voila", (
         "--no-browser", "--Voila.ip=127.0.0.1", "--port={port}", "--theme=light",
-        f"--VoilaConfiguration.extension_allowlist={wanted}", "panel.ipynb",
+        f"--VoilaConfiguration.extension_allowlist={wanted}", "workbench.ipynb",
     ), desk, "/voila/static/voila.js")
     yield server
     server.close()

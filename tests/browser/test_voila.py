@@ -1,4 +1,4 @@
-"""The same notebook as a page of Voilà."""
+"""The Workbench as a page of Voilà."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import pytest
 def opened(voila, watched):
     watch = watched()
     watch.page.goto(voila.url, timeout=50_000)
+    watch.page.locator(".wb-items tbody tr[data-item] .wb-base").first.wait_for(timeout=50_000)
+    watch.page.get_by_role("tab", name="What-if", exact=True).click()
     watch.page.locator(".wb-preview dl").wait_for(timeout=50_000)
     return watch
 
@@ -30,6 +32,15 @@ def test_the_panel_works_in_voila(opened):
     page.get_by_role("button", name="Undo").click()
     page.wait_for_function("(before) => document.querySelector('.wb-preview dd').innerText === before", arg=before)
     assert not page.locator(".wb-still").is_visible()
+
+
+def test_every_tab_opens_in_voila(opened):
+    page = opened.page
+    for name in ("Explore", "Compare", "Verbosity", "Gate", "Strength", "Figures", "What-if"):
+        page.get_by_role("tab", name=name, exact=True).click()
+        page.wait_for_timeout(400)
+        assert len(page.locator(".wb-screen:visible").inner_text()) > 60, name
+        assert "could not be drawn" not in page.locator(".wb").inner_text(), name
 
 
 # Voilà's own: a sheet of icons from elsewhere, which is not found here, and remarks on the versions of its bundled modules.

@@ -347,3 +347,9 @@ def test_stamping_svg_and_png_escapes():
     assert root.get("width") == "3.25in" and root.find("metadata").text == '{"x": "</metadata>"}' and root.find("title").text == "<t>"
     with pytest.raises(WorkbenchError, match="PNG"):
         stamp_png(b"GIF89a", title="", subject="", creator="", provenance="", dots=300)
+
+
+def test_a_file_where_the_folder_should_be(tmp_path):
+    (tmp_path / "figures").write_text("no folder")
+    with pytest.raises(WorkbenchError, match="no folder can be made here"):
+        export.write_set(tmp_path / "figures", {"a.csv": b"new"})

@@ -174,3 +174,10 @@ def test_grey_on_paper_at_least_six_points(browser, tmp_path):
     done = figures.save(figures.plot_gate_watershed(shed(), theme="dark"), "gate", "icml-column", ("svg",), tmp_path)
     svg = (tmp_path / "gate.svg").read_text()
     assert done.smallest >= 6 and "<image" not in svg and done.width == 3.25
+
+
+def test_the_pointer_reads_no_tags():
+    names = ("a<b>", "c&d")
+    fig = figures.plot_gate_watershed(Watershed.of(gate(30, 2), names, ids=[f"<i>{i}</i>" for i in range(30)]))
+    told = [cell for line in fig.data[-1].customdata for cell in line if isinstance(cell, str)]
+    assert {"a&lt;b&gt;", "c&amp;d", "&lt;i&gt;0&lt;/i&gt;"} <= set(told) and not any("<" in cell for cell in told)

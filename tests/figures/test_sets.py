@@ -10,8 +10,10 @@ import pytest
 
 from workbench import figures
 from workbench.errors import WorkbenchError
+from workbench.figures import sets
 from workbench.figures.base import provenance_of
 from workbench.figures.sets import MAKERS, figures_of
+from workbench.projection import PromptMap
 
 
 def test_all_figures_of_a_result(trained):
@@ -57,3 +59,28 @@ def test_the_whole_set_at_a_columns_width(browser, trained, tmp_path):
         assert float(box[2]) / 72 == pytest.approx(3.25, abs=0.01)
         assert not list(root.iter("{http://www.w3.org/2000/svg}image")) and b"/Subtype /Image" not in saved.files[1].read_bytes()
         assert len([node for node in root.iter("{http://www.w3.org/2000/svg}text") if "".join(node.itertext()).strip()]) >= 4
+
+
+@pytest.mark.parametrize("figure, options, words", [
+    ("comparison", {"metric": "f1"}, "no metric 'f1'"), ("comparison", {"slices": ["a"]}, "option 'slices'"),
+    ("comparison", {"slices": {"mine": ["nope"]}}, "'mine' has none of the pairs"), ("strength", {"flip_below": "low"}, "option 'flip_below'"),
+    ("comparison", {"slices": {"All pairs": ["p"]}}, "none of the pairs|declared"), ("gate", {"by": ["section"]}, "option 'by'"),
+])
+def test_a_card_with_options_that_make_no_sense_is_one_clear_error(trained, figure, options, words):
+    study, before, after = trained
+    card = figures.Card(figure, after.scenario, study.hash, before.scenario, options)
+    with pytest.raises(WorkbenchError, match=words):
+        figures.draw(card, study, known=(before, after))
+
+
+def test_a_map_says_which_map_it_is(trained, monkeypatch):
+    study, _, after = trained
+    prompts = after.pairs["prompt_id"].unique()
+    places = pd.DataFrame({"prompt_id": prompts, "x": np.arange(len(prompts)), "y": 0.5, "cluster": -1, "kept": 1.0})
+    settings = {"method": "UMAP", "seed": 3, "seeds": 2, "neighbours": 15, "min_dist": 0.1, "study": study.hash}
+    clusters = pd.DataFrame({"cluster": [], "name": [], "n": [], "x": [], "y": []})
+    monkeypatch.setattr(sets, "stored_map", lambda study: PromptMap(places, clusters, settings, 0.5))
+    made, lacking = figures_of(after, study, only=["prompt-map"])
+    assert not lacking
+    told = provenance_of(made["prompt-map"])
+    assert told["map"] == {name: value for name, value in settings.items() if name != "study"} and told["card"]["figure"] == "prompt-map"

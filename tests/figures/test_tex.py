@@ -119,3 +119,7 @@ def test_what_all_rows_lack_is_said_once(tmp_path):
     compiles(tmp_path, text)
     assert text.count("seed noise not estimated") == 1 and "textsuperscript" not in text and text.count("Noise floor") == 1
     assert r"\emph{log loss}" in text and r"\caption{Mine: 5\%}" in text and r"\label{tab:x-y}" in text
+
+
+def test_words_stay_on_one_line():
+    assert escaped("two\n\nparagraphs\r\n and\u2028a\tline") == "two paragraphs and a line"

@@ -389,7 +389,9 @@ def test_a_map_is_laid_out_while_everything_else_works(session, monkeypatch):
     def project(study, *, progress, cancel):
         progress(0.25, 7.4, "neighbours")
         begun.set()
-        while not go.is_set():
+        for _ in range(2000):
+            if go.is_set():
+                break
             if cancel.wait(0.01):
                 cancelled.append(True)
                 raise WorkbenchError("the map was cancelled")
@@ -492,6 +494,12 @@ def test_many_items_are_read_in_a_thread(session, stored, monkeypatch):
     slow.set()
     assert told.until(lambda shown: "n" in shown["table"] and "map" in shown)["table"]["n"] == len(session.items)
     told.panel.close()
+
+
+def test_a_screens_module_does_not_hide_the_function_of_its_name():
+    for name in panels.__all__:
+        importlib.import_module("workbench.panels." + {"Workbench": "workbench", "figures": "tray"}.get(name, name))
+        assert callable(getattr(panels, name)), name
 
 
 def test_pieces_are_one_of_a_kind():

@@ -13,7 +13,7 @@ from lettered import Lettered, lettered
 from planted import SMALL
 
 from workbench import panels
-from workbench.panels import edit_text, reader
+from workbench.panels import edit_text, item_text, reader
 from workbench.panels.edit_text import WAITS
 from workbench.panels.item_text import FIRST
 from workbench.scenario.edited import rescore
@@ -46,7 +46,7 @@ def scores_study(objectives: int, pairs: int = 60) -> Study:
 @pytest.fixture
 def candidate(session):
     """With a candidate that has fewer objectives, a multiplier, a column in another's place, and a debias against it."""
-    session.set_objective("correctness", on=False).set_multiplier("safety", 1.5).set_swap("helpfulness", "repetition")
+    session.set_objective("correctness", on=False).set_multiplier("safety", 1.5).set_swap("helpfulness", "n_words")
     session.set_debias("verbosity").set_gate(**PLAIN)
     session.retrain().wait(60)
     return session
@@ -81,6 +81,7 @@ def test_what_is_shown_adds_up_to_the_margin(candidate, which, how, monkeypatch)
 def test_the_certificate_is_that_of_the_table(candidate):
     tell, table = told(candidate), candidate.candidate.certificates()
     ends = candidate.candidate.margins
+    assert table["mass"].iloc[::7].isna().any() and table["mass"].iloc[::7].notna().any()
     for at in range(0, len(table), 7):
         data, row = tell("look", item=candidate.items["pair_id"].iat[at])["why"], table.iloc[at]
         if np.isnan(row["mass"]):
@@ -141,6 +142,17 @@ def hard(session, baseline):
     names = ("prompts", "pairs", "splits", "ratings")
     found = replace(study, tables={name: study.table(name) for name in names} | {"responses": responses.reset_index()})
     return Session(found, baseline), ids, responses["text"]
+
+
+@pytest.mark.parametrize("whole", [False, True])
+@pytest.mark.parametrize("spans", [[(0, 1), (2, 3)], [(1, 4)], [], [(3, 9), (10, 11)], [(0, 12)]])
+def test_runs_mark_every_character_of_the_spans(spans, whole, monkeypatch):
+    monkeypatch.setattr(item_text, "FIRST", 8)
+    text, found = "a-b cde fghi", item_text.runs("a-b cde fghi", spans, whole)
+    end = 12 if whole else 8
+    assert "".join(run for run, _ in found["runs"]) == text[:end] and all(run for run, _ in found["runs"])
+    marked = [flag for run, flag in found["runs"] for _ in run]
+    assert marked == [any(a <= at < b for a, b in spans) for at in range(end)] and found["cut"] == (not whole)
 
 
 def test_runs_put_together_are_the_text(hard):

@@ -72,3 +72,13 @@ def test_three_edits_are_shared_out_and_it_can_be_cancelled(planted_study):
 
     assert blame(QUICK, end.child(multiply={names[1]: 4.0}), study, cancel=Cancelled()) is None
     assert np.isfinite(table[["value", "low", "high"]].to_numpy()).all()
+
+
+def test_a_way_of_debiasing_nothing_is_no_edit_and_words_are_said_once(planted_study):
+    study = planted_study.study
+    names = study.objectives
+    assert edits_between(SMALL, SMALL.child(debias_method="grid", nonnegative=True), names) == ()
+    grid = SMALL.child(debias="n_words", debias_method="grid")
+    assert [edit.field for edit in edits_between(SMALL.child(debias="n_words"), grid, names)] == ["debias"]
+    two = QUICK.child(multiply={names[0]: 3.0}, drop=(names[1],))
+    assert set(blame(QUICK, two, study)["words"]) == {"seed noise not estimated"}

@@ -143,3 +143,18 @@ def test_noise_floor_trains_two_disjoint_sets(wide, quick, monkeypatch):
     assert floor.set_index("slice").loc["All pairs", "words"] == "no detectable change"
     with pytest.raises(WorkbenchError, match="overlap"):
         noise_floor(quick, wide.study, seeds=(4, 5))
+
+
+def test_what_was_found_by_looking_costs_the_declared_slices_nothing(margins):
+    better = margins + np.where(np.arange(200) % 40 < 20, 0.8, 0.0)  # only in Chat
+    plain, still = compare(made(margins), made(better)), np.arange(200) % 40 >= 20
+    table = compare(made(margins), made(better), exploratory={"still": still, "empty": np.zeros(200, bool)})
+    pd.testing.assert_frame_equal(table.iloc[:3], plain)
+    row, empty = table.set_index("slice").loc["still"], table.set_index("slice").loc["empty"]
+    assert (row.difference, row.low, row.high) == (0, 0, 0) and np.isnan(row.p) and np.isnan(row.p_holm)
+    assert np.isnan(empty.difference) and empty.n == 0 and empty.words == "fewer than 6 families"
+    for name in ("Chat", "All pairs"):
+        with pytest.raises(WorkbenchError, match=f"'{name}' is a declared one"):
+            compare(made(margins), made(better), exploratory={name: still})
+    with pytest.raises(WorkbenchError, match="no metric 'f1'.* accuracy, log loss"):
+        compare(made(margins), made(better), metrics=("f1",))

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 import workbench.session.training as training
+from workbench.preference.report import Progress
 from workbench.scenario.job import Job
 from workbench.scenario.recipe import Scenario
 from workbench.session import Session
@@ -141,3 +142,25 @@ def test_a_noise_job_that_was_cancelled_measures_nothing(session, held):
     job = session.measure_noise()
     job.cancel().wait(10)
     assert job.state == "cancelled" and session.noise is None
+
+
+def test_a_job_that_has_just_ended_is_no_answer_to_another_retrain(session, held):
+    over = Job(session.draft, lambda **_: None, what="retrain")
+    over.state, session._queue = "failed", Queue(running=over)  # ended, and the session is not told yet
+    job = session.retrain()
+    assert job is not over and job.state == "queued"
+    held.set()
+    session._heard(over)
+    assert job.wait(10).state == "done"
+
+
+def test_a_view_that_breaks_on_progress_does_not_end_the_training(session, quick, monkeypatch):
+    def run(scenario, study, *, progress=None, **options):
+        progress(Progress(step=1, steps=2, loss=0.5, held_out=0.5, seconds_left=1.0, label="seed 1 of 1"))
+        return quick(scenario, study, **options)
+
+    monkeypatch.setattr(training, "run", run)
+    session.progressed.connect(lambda job: 1 / 0)
+    with pytest.warns(UserWarning, match="progress was not shown: ZeroDivisionError"):
+        job = session.set_multiplier("safety", 2).retrain().wait(10)
+    assert job.state == "done" and session.retrained

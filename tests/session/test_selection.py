@@ -152,3 +152,23 @@ def test_a_hundred_thousand_pairs_are_selected_in_no_time(session):
     by_ids = time.perf_counter() - begun
     assert by_mask < 0.02 and by_ids < 0.5, (by_mask, by_ids)
     print(f"by mask {1e3 * by_mask:.1f} ms, by ids {1e3 * by_ids:.1f} ms")
+
+
+def test_a_mask_of_a_sorted_frame_means_its_rows(session):
+    turned = session.items.sort_values("pair_id", ascending=False)
+    section = turned["section"].iloc[0]
+    session.select(turned["section"] == section)
+    assert session.selection.mask.tolist() == (session.items["section"] == section).tolist() and not session.selection.mask.all()
+    other = pd.Series(session.selection.mask, index=session.items["pair_id"])  # rows of something else: as they come
+    assert session.select(None).select(other).selection.mask.tolist() == other.tolist()
+
+
+def test_a_frame_names_pairs_and_never_positions(session):
+    with pytest.raises(WorkbenchError, match="unknown pair"):
+        session.select(pd.DataFrame({"pair_id": [0, 1]}))
+
+
+def test_some_are_not_all_whatever_they_are_called(session):
+    session.select([0, 1], kind="all")
+    assert session.selection.kind == "python" and session.selected_accuracy()["words"].str.contains("exploratory").all()
+    assert session.select(list(range(len(session.items))), kind="all").selection.kind == "all"

@@ -293,3 +293,30 @@ def test_a_place_taken_away_is_written_again(session, tmp_path):
     session.set_multiplier("safety", 2)
     session._saver.flush()
     assert session.autosave() == path and path.exists()
+
+
+def test_what_could_not_be_written_is_written_at_exit(session, tmp_path, monkeypatch):
+    path = session.autosave(tmp_path / "a.session.json")
+    session.annotate(name="the last gesture")
+
+    def full(*_):
+        raise WorkbenchError("no space left")
+
+    with monkeypatch.context() as patch, pytest.warns(UserWarning, match="no space left"):
+        patch.setattr(file, "guarded", full)
+        session._saver.flush()
+    session._saver.flush()
+    assert b"the last gesture" in path.read_bytes() and session._saver.trouble is None
+
+
+def test_a_name_with_brackets_finds_what_was_set_aside(session, study, tmp_path):
+    asked = tmp_path / "run [1].session.json"
+    session.annotate(name="mine").save(tmp_path / f"run [1].{session.id}.session.json")
+    found = Session.restore(study, asked)
+    assert found.id == session.id and found.draft.name == "mine"
+
+
+def test_half_a_character_does_not_keep_a_session_from_being_saved(session, study, tmp_path):
+    session.select([0, 1], kind="search", label="found \ud83d").save_slice()
+    kept = Session.load(session.save(tmp_path / "a.session.json"), study)
+    assert list(kept.slices) == ["found ?"] and kept.selection.n == 2

@@ -242,7 +242,10 @@ def _html(data: dict, name: str, told: str) -> bytes:
 
 def write_set(folder: Path, files: Mapping[str, bytes]) -> tuple[Path, ...]:
     """All files or none: written beside their places, then renamed; what was there comes back if a rename fails."""
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WorkbenchError(f"no folder can be made here ({error.strerror or error})", where=str(folder), remedy="Name another") from None
     parts = {folder / name: folder / f".{name}.{os.getpid()}.part" for name in files}
     moved: list[tuple[Path, Path | None]] = []
     taken = next((path for path in parts if path.is_dir()), None)

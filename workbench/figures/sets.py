@@ -139,6 +139,9 @@ def _fitting(figure: str, options) -> None:
         raise WorkbenchError(f"unknown option {unknown[0]!r}", where=f"figure {figure}", remedy=remedy)
     if lacking := [name for name, about in known.items() if about.default is about.empty and name not in options]:
         raise WorkbenchError(f"no {lacking[0]} named", where=f"figure {figure}", remedy=f"Pass {lacking[0]}=")
+    for name, value in options.items():  # a card comes from a file that anybody may have written
+        if not isinstance(value, OPTIONS[name]):
+            raise WorkbenchError(f"option {name!r} is {value!r}", where=f"figure {figure}", remedy="Names are texts, cuts are numbers, slices are lists of pair ids by name")
 
 
 def _result(recipe: Scenario, study: Study, known: Sequence[Result], progress) -> Result:
@@ -178,7 +181,9 @@ def _comparison(s: Subject, *, metric: str = "accuracy", noise: bool = False, sl
     if metric == "accuracy" and not noise and not slices:
         return plot_comparison(s.pair, theme=s.theme)
     floor = noise_floor(baseline.scenario, s.study, metrics=(metric,)) if noise else None
-    masks = {name: np.isin(result.pairs["pair_id"], ids) for name, ids in (slices or {}).items()}
+    masks = {name: np.isin(result.pairs["pair_id"], np.asarray(ids, object)) for name, ids in (slices or {}).items()}
+    if empty := [name for name, mask in masks.items() if not mask.any()]:
+        raise WorkbenchError(f"slice {empty[0]!r} has none of the pairs", where="figure comparison", remedy="Name pair ids of the result")
     return plot_comparison(compare(*s.pair, noise=floor, metrics=(metric,), exploratory=masks), metric=metric, theme=s.theme)
 
 
@@ -189,6 +194,14 @@ def _strength(s: Subject, *, flip_below: float | None = None, drop_below: float 
     if flip_below is None and drop_below is None and isinstance(labels, LabelSpec):
         cuts = strength_cuts(table, **{name: getattr(labels, name) for name in CUTS}, where=labels.where)
     return plot_strength(table, **cuts, theme=s.theme)
+
+
+def _prompt_map(s: Subject, *, by: str = "dominant") -> go.Figure:
+    """On the stored map: no recipe decides it, so the figure says which map it was."""
+    places = stored_map(s.study)
+    fig = plot_prompt_map(s.result, places=places, by=by, **s.look)
+    told = {name: places.settings[name] for name in ("method", "seed", "seeds", "neighbours", "min_dist") if name in places.settings}
+    return with_provenance(fig, {**provenance_of(fig), "map": told})
 
 
 def _learning(s: Subject) -> go.Figure:
@@ -207,12 +220,16 @@ MAKERS: dict[str, Callable[..., go.Figure]] = {
     "watershed": lambda s, *, by=None: plot_gate_watershed(s.result, by=by, **s.look),
     "objectives": lambda s: plot_objective_correlation(s.result, **s.look),
     "verbosity": _verbosity,
-    "prompt-map": lambda s, *, by="dominant": plot_prompt_map(s.result, places=stored_map(s.study), by=by, **s.look),
+    "prompt-map": _prompt_map,
     "comparison": _comparison,
     "gate-prompt": lambda s, *, pair: plot_gate_prompt(s.result, pair=pair, **s.look),
     "decomposition": lambda s, *, pair: plot_decomposition(s.result, pair=pair, **s.look),
     "strength": _strength,
     "learning": _learning,
+}
+OPTIONS: dict[str, tuple[type, ...]] = {  # what each option is made of
+    "metric": (str,), "by": (str, type(None)), "pair": (str, int), "noise": (bool,), "slices": (dict, type(None)),
+    "flip_below": (int, float, type(None)), "drop_below": (int, float, type(None)),
 }
 # Figures that something must be trained for: why the set goes without, "" where it is at hand.
 COSTLY: dict[str, Callable[[Subject], str]] = {

@@ -23,8 +23,9 @@ SCALED = {"accuracy": 100}  # metrics that are shares
 
 
 def escaped(text: str) -> str:
-    """Any text for LaTeX. Letters of other scripts stay: they need XeLaTeX or LuaLaTeX and a font that has them."""
-    return "".join(SPECIAL.get(letter, letter) for letter in str(text) if letter.isprintable() or letter in SPECIAL or letter.isspace())
+    """Any text for LaTeX, on one line. Letters of other scripts stay: they need XeLaTeX or LuaLaTeX and a font that has them."""
+    text = re.sub(r"\s*[\n\r\t\v\f\x1c-\x1f\x85\u2028\u2029]\s*", " ", str(text))  # an empty line would end the argument of \caption
+    return "".join(SPECIAL.get(letter, letter) for letter in text if letter.isprintable() or letter in SPECIAL or letter.isspace())
 
 
 def caption(fig: go.Figure) -> str:

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from ..errors import WorkbenchError
 from ..evaluate.watershed import COLUMNS, NEAR, Watershed
 from . import tidy
-from .base import TICK, figure, wanted
+from .base import TICK, escape, figure, wanted
 from .hills import HEAD, LEFT, NUMBER, RIGHT, TICKS, Row, named, notes, numbered, valleys
 from .rows import LINE, note
 from .theme import GROUPS, OTHER, Theme, group_of, theme_of
@@ -129,7 +129,8 @@ def _pointer(fig: go.Figure, rows: list[Row]) -> None:
             seed = seen["disagree"].map({True: "another seed disagrees", False: ""})
             lead, second = (100 * (seen["runner_share"] + seen["lead"])).round(1), (100 * seen["runner_share"]).round(1)
             ids = seen["prompt_id"] if "prompt_id" in seen.columns else seen["objective"].map(lambda _: "")
-            told += [list(line) for line in zip(ids, seen["objective"], lead, seen["runner_up"], second, seed)]
+            ids, first, rival = (seen_as.map(escape) for seen_as in (ids, seen["objective"], seen["runner_up"]))
+            told += [list(line) for line in zip(ids, first, lead, rival, second, seed)]
     cells = [f"%{{customdata[{i}]}}" for i in range(6)]
     words = "{}<br>{} {} %<br>{} {} %<br>{}<extra></extra>".format(*cells)
     fig.add_scatter(x=x, y=y, mode="lines", line=dict(width=0), customdata=told, hovertemplate=words)

@@ -10,12 +10,12 @@ from pathlib import Path
 import plotly.graph_objects as go
 
 from ..errors import WorkbenchError
-from ..figures.base import provenance_of, sentence
+from ..figures.base import provenance_of, sentence, table
 from ..figures.cards import Card
 from ..figures.export import DRAWN, VENUES, Preview, preview, save
 from ..figures.renderer import browser
 from ..figures.sets import draw
-from ..figures.tex import latex
+from ..figures.tex import latex, latex_table
 from ..scenario.result import Result
 from ..scenario.values import canonical
 from ..session.file import beside_notebook
@@ -115,5 +115,6 @@ def written_all(several: Sequence[tuple[Drawn, str]], *, progress=None) -> Writt
 
 
 def tex_of(one: Drawn, name: str) -> str:
-    """The LaTeX float of the picture as it is saved."""
-    return latex(one.fig, name, width=VENUES[one.card.venue].width)
+    """The LaTeX float of the picture as it is saved; a comparison's table after it."""
+    float_ = latex(one.fig, name, width=VENUES[one.card.venue].width)
+    return float_ if one.card.figure != "comparison" else f"{float_}\n{latex_table(table(one.fig), label=f'{name}-table')}"

@@ -56,7 +56,7 @@ class Screen:
 
 @dataclass(frozen=True)
 class Tab:
-    """A screen that is not loaded yet: called as its class would be, it imports it. A screen costs nothing until opened."""
+    """A screen that is not loaded yet: called as its class would be, it imports it. For one that brings much with it."""
 
     name: str
     label: str

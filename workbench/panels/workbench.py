@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from ..session import Session
+from .compare import Compare
+from .explore import Explore
+from .gate import Gate
 from .panel import Panel
 from .screen import Tab
+from .strength import Strength
+from .verbosity import Verbosity
+from .what_if import WhatIf
 
-EXPLORE, WHAT_IF = Tab("explore", "Explore", "explore:Explore"), Tab("what_if", "What-if", "what_if:WhatIf")
-COMPARE, VERBOSITY = Tab("compare", "Compare", "compare:Compare"), Tab("verbosity", "Verbosity", "verbosity:Verbosity")
-GATE, STRENGTH = Tab("gate", "Gate", "gate:Gate"), Tab("strength", "Strength", "strength:Strength")
-FIGURES = Tab("figures", "Figures", "tray:Figures")
-SCREENS = (EXPLORE, WHAT_IF, COMPARE, VERBOSITY, GATE, STRENGTH, FIGURES)
+FIGURES = Tab("figures", "Figures", "tray:Figures")  # brings plotly, so it is loaded when it is opened
+SCREENS = (Explore, WhatIf, Compare, Verbosity, Gate, Strength, FIGURES)
 
 
 def Workbench(session: Session) -> Panel:  # noqa: N802 (it reads as the thing it makes)
@@ -20,32 +23,32 @@ def Workbench(session: Session) -> Panel:  # noqa: N802 (it reads as the thing i
 
 def explore(session: Session) -> Panel:
     """The Explore screen as a panel of its own."""
-    return Panel(session, (EXPLORE,), title="Explore panel")
+    return Panel(session, (Explore,), title="Explore panel")
 
 
 def what_if(session: Session) -> Panel:
     """The What-if screen, with Compare behind a tab."""
-    return Panel(session, (WHAT_IF, COMPARE), title="What-if panel")
+    return Panel(session, (WhatIf, Compare), title="What-if panel")
 
 
 def compare(session: Session) -> Panel:
     """The Compare screen as a panel of its own."""
-    return Panel(session, (COMPARE,), title="Compare panel")
+    return Panel(session, (Compare,), title="Compare panel")
 
 
 def verbosity(session: Session) -> Panel:
     """The Verbosity screen as a panel of its own."""
-    return Panel(session, (VERBOSITY,), title="Verbosity panel")
+    return Panel(session, (Verbosity,), title="Verbosity panel")
 
 
 def gate(session: Session) -> Panel:
     """The Gate screen as a panel of its own."""
-    return Panel(session, (GATE,), title="Gate panel")
+    return Panel(session, (Gate,), title="Gate panel")
 
 
 def strength(session: Session) -> Panel:
     """The Strength screen as a panel of its own."""
-    return Panel(session, (STRENGTH,), title="Strength panel")
+    return Panel(session, (Strength,), title="Strength panel")
 
 
 def figures(session: Session) -> Panel:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..errors import WorkbenchError
 from ..evaluate.flips import shapley
-from ..evaluate.inference import NO_SEED_NOISE, SEEDS, estimate
+from ..evaluate.inference import estimate
 from ..evaluate.metrics import correct
 from ..study import Study
 from .edits import on
@@ -49,7 +49,8 @@ def edits_between(baseline: Scenario, candidate: Scenario, objectives: tuple[str
     """What differs, one edit each: debias, an objective off or on, a multiplier, a swap, labels, gate. Seeds are no edit."""
     found = []
     way = ("debias", "debias_method", "nonnegative")
-    if any(getattr(baseline, field) != getattr(candidate, field) for field in way):
+    told = [[getattr(each, field) for field in way] if each.debias else [None] for each in (baseline, candidate)]  # nothing, no way
+    if told[0] != told[1]:
         found.append(Edit("debias", None, {field: getattr(candidate, field) for field in way}))
     found += [Edit("on", name, on(candidate, name)) for name in objectives if on(candidate, name) != on(baseline, name)]
     for field in ("multiply", "swap"):
@@ -101,9 +102,7 @@ def blame(baseline: Scenario, candidate: Scenario, study: Study, *, progress: Ca
         gains = {str(at): gain for at, gain in enumerate(shapley(won, edits))}
     rows = []
     for name, gain in gains.items():
-        found = estimate(gain, families)
-        words = [found.words] if found.words else []
-        rows.append({"edit": name, **vars(found), "words": "; ".join(words + ([NO_SEED_NOISE] if len(candidate.seeds) < SEEDS else []))})
+        rows.append({"edit": name, **vars(estimate(gain, families))})
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

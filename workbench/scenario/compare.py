@@ -30,18 +30,24 @@ def compare(baseline: Result, candidate: Result, *, noise: pd.DataFrame | None =
     averaged over seeds; words: "no detectable change", "higher", "lower", or what is lacking. Seeds that both have are
     paired by number, else by position. noise (`noise_floor`): adds its interval as noise_low, noise_high. by: columns of
     the pairs to slice by; exploratory: slices found by looking, name → mask [pair]: interval, no p.
-    Raises WorkbenchError for results of different studies, splits or pairs.
+    Raises WorkbenchError for results of different studies, splits or pairs, an unknown metric, an exploratory slice that takes
+    the name of a declared one.
     """
     same_pairs(baseline, candidate)
     first, second, seeds = _paired(baseline, candidate)
+    if unknown := [name for name in metrics if name not in METRICS]:
+        raise WorkbenchError(f"no metric {unknown[0]!r}", where="compare", remedy=f"There are {', '.join(METRICS)}")
     each = {name: (METRICS[name](first), METRICS[name](second)) for name in metrics}
     won = [margins.mean(axis=0) > 0 for margins in (first, second)]
     moved = (first != second).any(axis=0)
     families, rows = baseline.families, []
     declared = slices(baseline.pairs, by)
+    if taken := [name for name in exploratory or {} if name in declared]:  # it would be tested as if it had been declared
+        raise WorkbenchError(f"slice {taken[0]!r} is a declared one", where="compare", remedy="Give the exploratory one another name")
     for label, mask in {**declared, **(exploratory or {})}.items():
         for name, (before, after) in each.items():
-            row = _row(before[:, mask], after[:, mask], families[mask], draws, tested=label in declared, same=not moved[mask].any())
+            same = bool(mask.any()) and not moved[mask].any()
+            row = _row(before[:, mask], after[:, mask], families[mask], draws, tested=label in declared, same=same)
             fixed, broken = (~won[0] & won[1])[mask].sum(), (won[0] & ~won[1])[mask].sum()
             rows.append({"slice": label, "metric": name, **row, "flips": int(fixed + broken), "fixed": int(fixed), "broken": int(broken)})
     table = pd.DataFrame(rows)
@@ -112,7 +118,8 @@ def _row(before: np.ndarray, after: np.ndarray, families: np.ndarray, draws: int
     found = estimate(difference, families, draws=draws)
     number = found.families >= FEWEST
     p = sign_flip(difference, families) if tested and not too_few(found.families) else np.nan
-    value, low, high, p = (0.0, 0.0, 0.0, 1.0) if same else (found.value, found.low, found.high, p)
+    value, low, high = (0.0, 0.0, 0.0) if same else (found.value, found.low, found.high)
+    p = 1.0 if same and tested else p
     return {
         "baseline": float(before.mean()) if number else np.nan, "candidate": float(after.mean()) if number else np.nan,
         "difference": value, "low": low, "high": high, "p": p, "n": found.n, "families": found.families, "same": same,

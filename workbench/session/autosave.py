@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import glob
 import threading
 import warnings
 import weakref
@@ -46,9 +47,9 @@ class Saver:
                 self._timer.start()
 
     def flush(self) -> None:
-        """Write what has not been written; what stands in the way is told once, as a warning."""
+        """Write what has not been written, also what could not be before; what stands in the way is told once, as a warning."""
         with self._lock:
-            if self._timer is None:
+            if self._timer is None and self.trouble is None:
                 return
             try:
                 self.write()
@@ -86,7 +87,8 @@ def restored(cls: type, study: Study, path: Path) -> Any:
     for saver in list(_LIVING):
         if saver.asked == path and saver.living and saver.session.study.hash == study.hash:
             return saver.session
-    for place in (path, *sorted(path.parent.glob(f"{file.stem_of(path)}.*{file.ENDING}"), key=lambda at: -at.stat().st_mtime)):
+    others = path.parent.glob(f"{glob.escape(file.stem_of(path))}.*{file.ENDING}")
+    for place in (path, *sorted(others, key=lambda at: -at.stat().st_mtime)):
         data = file.present(place)
         if data is None:
             continue

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 
-from psygnal import Signal
+from psygnal import EmitLoopError, Signal
 
 from ..scenario.job import Job
 from ..scenario.recipe import Scenario
@@ -62,7 +63,8 @@ class Changing(Reading):
     def _launch(self, what: str, origin: str, asked: Callable[[State], tuple[State, Scenario]]) -> Job:
         with self._lock:
             state, scenario = asked(self._state)
-            twins = [job for job in self.jobs if job.state != "stopping" and (job.what, job.scenario.id) == (what, scenario.id)]
+            alive = [job for job in self.jobs if job.state in ("queued", "running")]  # one that ended leaves the queue a moment later
+            twins = [job for job in alive if (job.what, job.scenario.id) == (what, scenario.id)]
             if twins and state is self._state:
                 return twins[0]
             job = twins[0] if twins else Job(scenario, self._work(what, scenario), what=what, queued=True, notify=self._heard)
@@ -86,7 +88,10 @@ class Changing(Reading):
     def _heard(self, job: Job) -> None:
         """A job tells of a step, or that it has ended: then it is the turn of the next."""
         if job.running:
-            self.progressed.emit(job)
+            try:
+                self.progressed.emit(job)
+            except EmitLoopError as error:  # a view that breaks is no reason to lose a training
+                warnings.warn(f"progress was not shown: {error.__cause__!r}", stacklevel=2)
             return
         with self._lock:
             self._queue = self._queue.end(job)

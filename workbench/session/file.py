@@ -111,7 +111,7 @@ def written(session_id: str, study: Study, state: State, results: dict[str, list
         **{what: [plainly(scenario) for scenario in named] for what, named in results.items()},
     }
     lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}" for key, value in whole.items())
-    return f"{{\n{lines}\n}}\n".encode()
+    return f"{{\n{lines}\n}}\n".encode(errors="replace")  # half a character, as a page may send it, is no reason not to save
 
 
 def plainly(scenario: Scenario) -> dict:

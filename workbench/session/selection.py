@@ -92,9 +92,11 @@ def mask_of(which: Any, ids: pd.Index) -> np.ndarray:
     if isinstance(which, pd.DataFrame):
         if "pair_id" not in which:
             raise WorkbenchError("a frame without pair_id", where="select", remedy="Select rows of session.items")
-        which = which["pair_id"]
+        which = which["pair_id"].astype(str)  # ids, never positions
     if isinstance(which, pd.Series) and pd.api.types.is_bool_dtype(which):
-        which = which.to_numpy(bool, na_value=False)
+        rows = which.index
+        in_order = rows.is_unique and rows.isin(range(len(ids))).all()  # of a sorted frame: its rows say which items are meant
+        which = (which.sort_index() if in_order else which).to_numpy(bool, na_value=False)
     listed = isinstance(which, Iterable) and not isinstance(which, (str, bytes, Mapping))
     values = np.asarray(which if isinstance(which, (np.ndarray, pd.Series, pd.Index)) else list(which) if listed else [which])
     if values.dtype == bool:

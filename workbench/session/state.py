@@ -63,8 +63,9 @@ class State:
             if not there:
                 raise WorkbenchError(f"slice {kept.name!r}: none of its {asked} pairs is in this study", where="select", remedy=STAYS)
             label += f" ({there} of {asked})" if there < asked else ""
-        primary = self.selection.primary if primary is KEEP else known(primary, ids)
-        return self.looking(Selection(mask_of(which, ids), primary, kind, label))
+        primary, mask = self.selection.primary if primary is KEEP else known(primary, ids), mask_of(which, ids)
+        kind = "python" if kind == "all" and not mask.all() else kind
+        return self.looking(Selection(mask, primary, kind, label))
 
     def look_at(self, pair_id: str | None, ids: pd.Index) -> State:
         return self.looking(replace(self.selection, primary=known(pair_id, ids)))

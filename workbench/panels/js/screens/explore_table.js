@@ -88,6 +88,7 @@ PIECES.table = (line, shell) => {
       group.options.map(([value, words, n]) => h("option", { value: JSON.stringify([group.kind, value]) }, `${words} · ${count(n)}`)))));
     filter.value = "";
     filter.disabled = !data.groups.length;
+    flag(filter.parentNode, "wb-hide", filter.disabled);
   }
 
   // -- what the kernel sends -------------------------------------------------------------------------
@@ -119,7 +120,9 @@ PIECES.table = (line, shell) => {
     show();
   }
   function heads() {
-    cols.replaceChildren(...columns(state.columns.map(([name]) => WIDTHS[name])).childNodes);
+    const label = state.text ? SEARCH : "Search ids";
+    box.placeholder = label; box.setAttribute("aria-label", label);
+    cols.replaceChildren(...columns(state.columns.map(([name]) => (name === "item" && !state.text ? 190 : WIDTHS[name]))).childNodes);
     sorts = state.columns.map(([name, label]) => {
       const marks = name === "margin" ? [mark("base"), state.candidate ? mark("cand") : null] : [];
       const arrow = h("span", { "aria-hidden": "true" });
