@@ -14,6 +14,8 @@ from workbench.figures import sets
 from workbench.figures.base import provenance_of
 from workbench.figures.sets import MAKERS, figures_of
 from workbench.projection import PromptMap
+from workbench.scenario.recipe import Scenario
+from workbench.scenario.run import run
 
 
 def test_all_figures_of_a_result(trained):
@@ -63,7 +65,8 @@ def test_the_whole_set_at_a_columns_width(browser, trained, tmp_path):
 
 @pytest.mark.parametrize("figure, options, words", [
     ("comparison", {"metric": "f1"}, "no metric 'f1'"), ("comparison", {"slices": ["a"]}, "option 'slices'"),
-    ("comparison", {"slices": {"mine": ["nope"]}}, "'mine' has none of the pairs"), ("strength", {"flip_below": "low"}, "option 'flip_below'"),
+    ("comparison", {"slices": {"mine": ["nope"]}}, "'mine' has none of the pairs"),
+    ("strength", {"flip_below": "low"}, "option 'flip_below'"),
     ("comparison", {"slices": {"All pairs": ["p"]}}, "none of the pairs|declared"), ("gate", {"by": ["section"]}, "option 'by'"),
 ])
 def test_a_card_with_options_that_make_no_sense_is_one_clear_error(trained, figure, options, words):
@@ -84,3 +87,9 @@ def test_a_map_says_which_map_it_is(trained, monkeypatch):
     assert not lacking
     told = provenance_of(made["prompt-map"])
     assert told["map"] == {name: value for name, value in settings.items() if name != "study"} and told["card"]["figure"] == "prompt-map"
+
+
+def test_a_head_that_measured_no_held_out_loss_lacks_its_curves_alone(planted_study):
+    head = run(Scenario(gate={"kind": "bradley-terry", "steps": 20}, seeds=(0,)), planted_study.study, cache=False)
+    made, lacking = figures_of(head, planted_study.study)
+    assert "no held-out loss" in lacking["learning"] and "sections" in made

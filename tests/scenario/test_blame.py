@@ -81,4 +81,4 @@ def test_a_way_of_debiasing_nothing_is_no_edit_and_words_are_said_once(planted_s
     grid = SMALL.child(debias="n_words", debias_method="grid")
     assert [edit.field for edit in edits_between(SMALL.child(debias="n_words"), grid, names)] == ["debias"]
     two = QUICK.child(multiply={names[0]: 3.0}, drop=(names[1],))
-    assert set(blame(QUICK, two, study)["words"]) == {"seed noise not estimated"}
+    assert all(words.split("; ").count("seed noise not estimated") == 1 for words in blame(QUICK, two, study)["words"])

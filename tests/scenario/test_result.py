@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -226,3 +228,13 @@ def test_a_device_asked_for_is_not_served_another_ones_result(wide, quick, monke
     assert trained == []
     run(quick, wide.study, device="cpu")
     assert set(trained) == {"cpu"}
+
+
+def test_what_no_run_imports_is_no_part_of_its_key():
+    script = """import sys, workbench.scenario.run
+from workbench.scenario.cache import IDLE, PACKAGE
+assert all((PACKAGE / name).is_file() for name in IDLE), IDLE
+loaded = [name for name in IDLE if "workbench." + name[:-3].replace("/", ".") in sys.modules]
+sys.exit(", ".join(loaded) or 0)"""
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
+from ..errors import WorkbenchError
 from . import tidy
 from .base import TICK, escape, figure, number, shorten, spread_limits, text_width, wanted
 from .theme import Theme, theme_of
@@ -24,6 +25,8 @@ def plot_learning(
     look = theme_of(theme)
     source = data if isinstance(data, pd.DataFrame) else tidy.learning(data)
     frame = wanted(source, "run", "seed", "step", value, what="learning curves")
+    if frame[value].isna().all():
+        raise WorkbenchError("no held-out loss was measured", where="learning", remedy="Gates that train in steps measure it: softmax does")
     runs = list(dict.fromkeys(frame["run"]))
     candidate = candidate or next((run for run in reversed(runs) if run != baseline), None)
     baseline = baseline or next((run for run in runs if run != candidate), None)

@@ -141,7 +141,8 @@ def _fitting(figure: str, options) -> None:
         raise WorkbenchError(f"no {lacking[0]} named", where=f"figure {figure}", remedy=f"Pass {lacking[0]}=")
     for name, value in options.items():  # a card comes from a file that anybody may have written
         if not isinstance(value, OPTIONS[name]):
-            raise WorkbenchError(f"option {name!r} is {value!r}", where=f"figure {figure}", remedy="Names are texts, cuts are numbers, slices are lists of pair ids by name")
+            remedy = "Names are texts, cuts are numbers, slices are lists of pair ids by name"
+            raise WorkbenchError(f"option {name!r} is {value!r}", where=f"figure {figure}", remedy=remedy)
 
 
 def _result(recipe: Scenario, study: Study, known: Sequence[Result], progress) -> Result:

@@ -17,7 +17,9 @@ from ..study import Study
 PACKAGE = Path(__file__).parents[1]
 COMPUTING = ("bundle.py", "scores.py", "features.py", "study.py", "measured.py", "objectives", "preference", "scalarize", "evaluate",
              "scenario")
-IDLE = {"scenario/history.py", "scenario/job.py", "scenario/edits.py", "scenario/edited.py"}
+# Modules among them that no run imports: what they hold is looked at, not kept. An edit there retrains nothing.
+IDLE = {f"scenario/{name}.py" for name in ("blame", "edited", "edits", "history", "job", "lengths")} | {
+    f"evaluate/{name}.py" for name in ("differences", "flips", "leads", "seriation", "verbosity", "watershed")}
 
 
 @lru_cache(maxsize=1)
