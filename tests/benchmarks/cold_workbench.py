@@ -21,7 +21,8 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 CELL = "session = wb.Session(wb.Study.load({study!r})); wb.Workbench(session)"
-PAINTED = "() => document.querySelectorAll('.wb-items tbody tr[data-item]').length > 5 && document.querySelector('.wb-x-box canvas')?.width > 0"
+PAINTED = """() => document.querySelectorAll('.wb-items tbody tr[data-item]').length > 5
+  && document.querySelector('.wb-x-box canvas')?.width > 0"""
 ACCURACY = "() => document.querySelector('.wb-preview dl')?.innerText"
 
 

@@ -181,3 +181,9 @@ def test_the_pointer_reads_no_tags():
     fig = figures.plot_gate_watershed(Watershed.of(gate(30, 2), names, ids=[f"<i>{i}</i>" for i in range(30)]))
     told = [cell for line in fig.data[-1].customdata for cell in line if isinstance(cell, str)]
     assert {"a&lt;b&gt;", "c&amp;d", "&lt;i&gt;0&lt;/i&gt;"} <= set(told) and not any("<" in cell for cell in told)
+
+
+def test_a_table_of_unknown_seeds_says_nothing_of_them():
+    one = Watershed.of(gate(60, 3, seeds=1), NAMES[:3])
+    assert "one seed" in words_of(figures.plot_gate_watershed(one))
+    assert "seed" not in words_of(figures.plot_gate_watershed(one.table))

@@ -234,3 +234,21 @@ def test_user_text_is_not_markup():
         "&lt;b&gt;a"
         in figures.plot_decomposition(frame).layout.yaxis.ticktext[0] + figures.plot_decomposition(frame).layout.yaxis.ticktext[1]
     )
+
+
+def test_a_loss_is_no_percentage(trained):
+    study, before, after = trained
+    fig = figures.draw(figures.Card("comparison", after.scenario, study.hash, before.scenario, {"metric": "log loss"}), study)
+    row, words = figures.table(fig).iloc[0], " ".join(note.text for note in fig.layout.annotations)
+    assert "points" not in words and "%, " not in words and "Acc" not in words and f"{abs(row.difference):.3f}" in words
+    marks = next(trace for trace in fig.data if trace.mode == "markers" and trace.customdata is not None)
+    assert marks.x[0] == pytest.approx(row.difference)
+
+
+def test_a_verdict_that_cannot_be_given_is_not_no_change():
+    frame = figure_data.data_of(figures.plot_comparison, slices=3)
+    few, still = "fewer than 20 families", "no detectable change; seed noise not estimated"
+    for words, said in (((still, still, still), "no detectable change in any."), ((few, few, few), "no verdict on any."),
+                        ((still, few, "exploratory: no p-value"), "no detectable change in 1, no verdict on 2."),
+                        ((still, "lower", few), f"{frame['slice'][1]} lower.")):
+        assert figures.sentence(figures.plot_comparison(frame.assign(words=words))).endswith(said)

@@ -65,6 +65,12 @@ def test_rows_are_those_of_compare_with_each_seed_beside(page, changed):
         assert apart[row["slice"]] == pytest.approx(slow) and row["seeds"] == pytest.approx(slow, abs=1e-5)
 
 
+def test_holm_counts_only_what_was_tested(page, changed):
+    table = compare(changed.baseline, changed.candidate)
+    tested = int((table["p_holm"].notna() & (table["slice"] != "All pairs")).sum())
+    assert page["compare"]["comparison"]["holm"] == (f"p: Holm over {tested}" if tested > 1 else "")
+
+
 def test_the_list_holds_every_broken_pair_worst_first_and_the_counts_agree(page, changed):
     before, after = changed.baseline.margin, changed.candidate.margin
     broken = [i for i in range(len(before)) if before[i] > 0 >= after[i]]
@@ -99,6 +105,10 @@ def test_the_noise_floor_is_measured_once_and_becomes_the_last_row(page, changed
     floor = page["compare"]["comparison"]["noise"]
     assert floor["slice"] == "Noise floor" and floor["low"] <= floor["high"] and "p" not in floor["numbers"]
     assert page["compare"]["measure"]["state"] == "measured"
+    table = changed.comparison().set_index("slice")
+    for row in page["compare"]["comparison"]["rows"]:  # each slice has its own
+        known = table.loc[row["slice"], ["noise_low", "noise_high"]].tolist()
+        assert row["floor"] is None if np.isnan(known).any() else row["floor"] == pytest.approx(known)
 
 
 def test_which_edit_did_it(page, changed):
@@ -110,6 +120,8 @@ def test_which_edit_did_it(page, changed):
         time.sleep(0.1)
         page("hello")
     told = page["compare.blame"]
+    page("blame", on=False)
+    assert page["compare.blame"]["state"] == "asked"
     assert [row["edit"] for row in told["rows"]] == ["no helpfulness", "safety ×3", "both together, beyond the sum"]
     change = float((changed.candidate.margins > 0).mean() - (changed.baseline.margins > 0).mean())
     assert sum(row["numbers"][0] for row in told["rows"]) == pytest.approx(change)

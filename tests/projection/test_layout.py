@@ -133,3 +133,17 @@ def test_umap_puts_groups_together_and_one_seed_gives_one_map():
     assert not np.array_equal(first, other)
     away = np.linalg.norm(first[:, None] - first[None], axis=-1) + 1e9 * np.eye(90)
     assert (group[away.argmin(axis=1)] == group).mean() > 0.95
+
+
+def test_a_program_that_prints_something_else_is_read_to_its_end(tmp_path, monkeypatch):
+    talks = tmp_path / "talks.py"
+    talks.write_text("print('a warning of some library'); print('0 5 10'); print('x' * 300_000)")
+    monkeypatch.setattr(layout, "WORKER", talks)
+    told = []
+
+    def tell(part, words):
+        told.append(part)
+        assert len(told) < 50, "it waits for ever"
+
+    layout._work(tmp_path, 1, tell)
+    assert told

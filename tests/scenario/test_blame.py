@@ -36,6 +36,8 @@ def test_every_subset_is_a_scenario_on_the_candidates_seeds(planted_study):
     assert found[frozenset({0, 1})].id == end.id and found[frozenset()].id == SMALL.child(seeds=(4, 5)).id
     keeping = SMALL.child(keep=names[:3])
     assert {scenario.id for scenario in subsets_of(keeping, keeping.child(keep=names[:1]), names).values()} >= {keeping.id}
+    fewer = SMALL.child(keep=names[2:])  # the same as two dropped, in other words
+    assert subsets_of(SMALL, fewer, names)[frozenset({0, 1})].id == fewer.id
 
 
 def test_one_edit_or_five_are_refused(planted_study):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
+from ..evaluate.inference import NO_CHANGE
 from . import tidy
 from .base import figure, interval, number, spread_limits, text_width, wanted
 from .rows import FOOT, HEAD, aside, baseline_mark, candidate_mark, column, heights, lay_rows, note, rule, wholes
@@ -15,14 +16,15 @@ NOISE = "Noise floor"
 WORDS = {"higher": ("\u25b2", "candidate"), "lower": ("\u25bc", "negative")}
 
 
-def plot_comparison(data, *, metric: str = "accuracy", percent: bool = True, theme: str | Theme = "light") -> go.Figure:
+def plot_comparison(data, *, metric: str = "accuracy", percent: bool | None = None, theme: str | Theme = "light") -> go.Figure:
     """Forest of paired differences, candidate minus baseline, with what they may be called.
 
     data: the table of `compare`: slice, difference, low, high, words, and where known metric, p_holm, baseline and candidate
     (their accuracies), noise_low and noise_high, seed_1 … (single seeds); or two Results, (baseline, candidate). The noise
     floor is a band behind each row, or behind all where a row is named "Noise floor". Blue and red only where the words
-    say higher or lower; a mark without an interval is hollow. percent: values are shares.
+    say higher or lower; a mark without an interval is hollow. percent: values are shares; None: those of the accuracy are.
     """
+    percent = metric == "accuracy" if percent is None else percent
     look, scale = theme_of(theme), 100 if percent else 1
     source = data if isinstance(data, pd.DataFrame) else tidy.comparison(data)
     frame = wanted(source, "slice", "difference", "low", "high", "words", what="comparison")
@@ -42,7 +44,7 @@ def plot_comparison(data, *, metric: str = "accuracy", percent: bool = True, the
         look,
         height=heights(len(names), 38, key=labels, foot=foot),
         provenance=tidy.provenance(data),
-        sentence=f"Paired differences in {len(names)} slices: " + (", ".join(moved) if moved else "no detectable change in any") + ".",
+        sentence=f"Paired differences in {len(names)} slices: {', '.join(moved) or _unmoved(frame['words'])}.",
     )
     said = [_said(look, row, scale) for _, row in frame.iterrows()]
     right = max(text_width(plain) for *_, plain in said) + 14
@@ -80,6 +82,14 @@ def plot_comparison(data, *, metric: str = "accuracy", percent: bool = True, the
     return fig
 
 
+def _unmoved(words: pd.Series) -> str:
+    """What is said where nothing is higher or lower: too few families for a verdict is not the same as no detectable change."""
+    still = sum(_word(each) == NO_CHANGE for each in words)
+    if still == len(words):
+        return f"{NO_CHANGE} in any"
+    return f"{NO_CHANGE} in {still}, no verdict on {len(words) - still}" if still else "no verdict on any"
+
+
 def _parts(words: str) -> list[str]:
     """The verdict, and what is lacking for all rows alike ("seed noise not estimated")."""
     return [part.strip() for part in str(words).split(";")]
@@ -92,9 +102,10 @@ def _word(words: str) -> str:
 def _said(look: Theme, row: pd.Series, scale: float) -> tuple[str, str, str]:
     """The words of a row and its numbers on a second line; their colour; the wider line, plain."""
     sign, color = WORDS.get(_word(row["words"]), ("", None))
-    numbers = number(scale * row["difference"], 1, True) if row["difference"] == row["difference"] else ""
+    digits = 1 if scale == 100 else 3
+    numbers = number(scale * row["difference"], digits, True) if row["difference"] == row["difference"] else ""
     if numbers and row["low"] == row["low"]:
-        numbers += " " + interval(scale * row["low"], scale * row["high"], 1, True)
+        numbers += " " + interval(scale * row["low"], scale * row["high"], digits, True)
     if "p_holm" in row and row["p_holm"] == row["p_holm"] and color:
         numbers += ", p " + ("< .001" if row["p_holm"] < 0.001 else f"{row['p_holm']:.3f}".lstrip("0"))
     words = f"{sign} {_parts(row['words'])[0]}".strip()
@@ -137,7 +148,7 @@ def _differences(fig: go.Figure, look: Theme, frame: pd.DataFrame, scale: float,
         cliponaxis=False,
         marker=dict(size=7, color=[look.ground if h else c for h, c in zip(hollow, colors)], line=dict(color=colors, width=1.5)),
         customdata=frame[["slice", "words"]],
-        hovertemplate="%{customdata[0]}: %{x:+.1f}, %{customdata[1]}<extra></extra>",
+        hovertemplate=f"%{{customdata[0]}}: %{{x:+.{1 if scale == 100 else 3}f}}, %{{customdata[1]}}<extra></extra>",
     )
     fig.add_scatter(
         x=[scale * value for seed in seeds for value in frame[seed]],
@@ -186,5 +197,5 @@ def _pairs(fig: go.Figure, look: Theme, frame: pd.DataFrame, scale: float) -> No
             marker=mark,
             name=name,
             cliponaxis=False,
-            hovertemplate=f"{name} %{{x:.1f}}<extra></extra>",
+            hovertemplate=f"{name} %{{x:.{1 if scale == 100 else 3}f}}<extra></extra>",
         )

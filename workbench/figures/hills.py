@@ -156,8 +156,10 @@ def notes(shed: Watershed, rows: Sequence[Row], shown: int | None) -> list[str]:
     disagree = int(shed.table["disagree"].sum())
     if shed.seeds == 1:
         said.append("one seed: its noise is not known")
-    else:
-        said.append(f"ticks: seeds disagree, {percent(disagree, n)}" if disagree else "no seed names another leader")
+    elif disagree:
+        said.append(f"ticks: seeds disagree, {percent(disagree, n)}")
+    elif shed.seeds:  # a table does not say how many there were
+        said.append("no seed names another leader")
     if shown is not None and shed.near_ties:
         said.append(f"numbers: near ties, lead under {shed.near:g}, {count(shown)} of {count(shed.near_ties)}")
     if equal := int((shed.table["lead"] < 1e-12).sum()):

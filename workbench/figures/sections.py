@@ -43,7 +43,7 @@ def plot_sections(
         look,
         height=heights(len(slices), each, key=series, foot=40),
         provenance=tidy.provenance(data),
-        sentence=f"{metric.capitalize()} with 95 per cent intervals in {len(slices)} sections for {len(series)} series: "
+        sentence=f"{metric.capitalize()} with 95 per cent intervals in {len(slices)} slices for {len(series)} series: "
         + ", ".join(map(str, series))
         + ".",
     )

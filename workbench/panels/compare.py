@@ -33,7 +33,7 @@ class Compare(Screen):
 
     def __init__(self, *where):
         super().__init__(*where)
-        self._shown, self._blamed, self._version = "broken", False, 0
+        self._shown, self._blamed, self._version = "broken", None, 0  # blamed: the two results it was asked of
         self._table: tuple | None = None
 
     def parts(self):
@@ -70,7 +70,10 @@ class Compare(Screen):
         elif do == "noise":
             session.measure_noise(origin=self.origin)
         elif do == "blame":
-            self._blamed = bool(message["on"])
+            both = (session.baseline, session.candidate)
+            self._blamed = both if message["on"] else None
+            if not message["on"]:
+                self.later.forget(("blame", *both))
         else:
             return super().do(message, buffers)
         return None
@@ -114,7 +117,7 @@ class Compare(Screen):
 
     def _foot(self, broken: int, fixed: int) -> str:
         before, after = self.session.baseline, self.session.candidate
-        told = f"{fixed} fixed, {broken} broken"
+        told = f"{fixed} fixed, {broken} broken by the margin averaged over seeds"
         families = after.pairs["family"].nunique()
         if too_few(families):
             return f"{told}: {too_few(families)}"
@@ -141,7 +144,7 @@ class Compare(Screen):
         if before is None or after is None:
             return Part("compare.blame", None, lambda: {"state": "none"})
         key = ("blame", before, after)
-        if not self._blamed:
+        if self._blamed != both:
             return Part("compare.blame", ("asked", *both, session.cost), lambda: self._asked(before, after))
 
         def work(*, progress, cancel):

@@ -47,7 +47,7 @@ def comparison(session: Session) -> dict | None:
     if partial:
         note = f"The {' and the '.join(partial)} was stopped early: read it as partial. " + note
     floor = session.noise
-    tested = sum(not row["exploratory"] and not row["whole"] for row in rows)
+    tested = sum(row["tested"] and not row["whole"] for row in rows)
     return {"rows": rows, "lead": _lead(rows, whole), "note": note, "noise": None if floor is None else _noise(floor, baseline),
             "holm": f"p: Holm over {tested}" if tested > 1 else ""}
 
@@ -64,7 +64,7 @@ def _noise(floor, baseline) -> dict:
 
 def _row(row: dict, exploratory: bool = False) -> dict:
     difference, low, high, p = (_number(row[key]) for key in ("difference", "low", "high", "p_holm"))
-    words = str(row["words"]).split(";")[0]
+    words, floor = str(row["words"]).split(";")[0], [_number(row.get(f"noise_{end}")) for end in ("low", "high")]
     if words == EXPLORATORY:
         words = "no test: the slice was found by looking"
     accuracies = [_number(row[key]) for key in ("baseline", "candidate")]
@@ -79,6 +79,7 @@ def _row(row: dict, exploratory: bool = False) -> dict:
         said = f"accuracy {100 * accuracies[0]:.1f} % before, {100 * accuracies[1]:.1f} % after"
     return {
         "slice": str(row["slice"]), "n": int(row["n"]), "families": int(row["families"]), "whole": False, "exploratory": exploratory,
+        "tested": p is not None, "floor": None if None in floor else floor,
         "accuracy": accuracies,
         "difference": difference, "low": low, "high": high, "numbers": numbers, "words": words, "full": str(row["words"]),
         "tone": {"higher": "pos", "lower": "neg"}.get(words), "said_accuracy": said,

@@ -166,7 +166,10 @@ def _work(folder: Path, seeds: int, tell: Tell) -> None:
 
     def listen(lines) -> None:
         for line in lines:  # "seed number, epoch, epochs"
-            number, epoch, epochs = (int(word) for word in line.split())
+            words = line.split()
+            if len(words) != 3 or not all(word.isdigit() for word in words):
+                continue  # something else was printed: reading goes on, or the pipe fills up and the program waits for ever
+            number, epoch, epochs = map(int, words)
             far["part"], far["words"] = (number + epoch / epochs) / seeds, f"laying out, map {number + 1} of {seeds}"
 
     with open(folder / "errors.txt", "w+b") as errors:

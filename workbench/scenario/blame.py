@@ -73,6 +73,7 @@ def subsets_of(baseline: Scenario, candidate: Scenario, objectives: tuple[str, .
             for at in chosen:
                 fields = edits[at].made(fields)
             found[frozenset(chosen)] = Scenario(**fields)
+    found[frozenset(range(len(edits)))] = candidate  # however it names what is on, it is trained already
     return found
 
 

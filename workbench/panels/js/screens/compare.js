@@ -65,7 +65,7 @@ function drawFloor(box, state, line) {
 
 function scales(rows) {
   const accuracies = rows.flatMap((r) => [r.accuracy[0], r.accuracy[1]]).filter((a) => a !== null).map((a) => 100 * a);
-  const spans = rows.flatMap((r) => [r.difference, r.low, r.high, ...r.seeds]).filter((d) => d !== null).map((d) => Math.abs(100 * d));
+  const spans = rows.flatMap((r) => [r.difference, r.low, r.high, ...r.seeds, ...(r.floor || [])]).filter((d) => d !== null).map((d) => Math.abs(100 * d));
   const reach = roundUp(Math.max(...spans, 1)), low = 10 * Math.floor(Math.min(...accuracies, 90) / 10);
   const across = (width, from, to) => (value) => FOREST.pad + (width - 2 * FOREST.pad) * (value - from) / (to - from);
   return {
@@ -94,7 +94,8 @@ function forestRow(row, scale, noise) {
     pair.push(s("path", { class: "wb-link", d: `M${a} ${height / 2}H${b}` }), dot("base", a, height / 2, 4), dot(floor ? "base" : "cand", b, height / 2, 4));
   }
   const tone = row.tone || "nil", parts = [];
-  if (noise && noise.low !== null) parts.push(s("rect", { class: "wb-c-band", x: x(noise.low), width: x(noise.high) - x(noise.low), y: 0, height }));
+  const band = floor ? [row.low, row.high] : row.floor;  // each slice has a floor of its own
+  if (band && band[0] !== null) parts.push(s("rect", { class: "wb-c-band", x: x(band[0]), width: x(band[1]) - x(band[0]), y: 0, height }));
   parts.push(s("path", { class: "wb-zero", d: `M${x(0)} 0V${height}` }));
   if (row.low !== null) parts.push(s("path", { class: `wb-interval wb-tone-${tone}`, d: `M${x(row.low)} ${middle}H${x(row.high)}` }));
   if (row.difference !== null) {
@@ -129,9 +130,10 @@ function blameView(line) {
       return [h("span", { class: "wb-quiet" }, `${state.edits} edits, shared out exactly: ${cost}.`), button("Find out", () => line.send({ do: "blame", on: true }))];
     }
     if (state.state === "works") {
+      const stop = h("button", { class: "wb-link-button", onclick: () => line.send({ do: "blame", on: false }) }, "Cancel");
       const bar = h("i", { style: `width:${100 * state.fraction}%` });
       return [h("span", { class: "wb-progress", role: "progressbar", "aria-label": "Trainings", "aria-valuemin": 0, "aria-valuemax": 100,
-        "aria-valuenow": Math.round(100 * state.fraction) }, bar), h("span", { class: "wb-quiet" }, state.words ? `training ${state.words}` : "starting")];
+        "aria-valuenow": Math.round(100 * state.fraction) }, bar), h("span", { class: "wb-quiet" }, state.words ? `training ${state.words}` : "starting"), stop];
     }
     const points = (x) => (x === null ? DASH : signed(100 * x, 1));
     return [h("table", { class: "wb-table" }, h("caption", { class: "wb-said" }, "What each edit adds"), columns([0, 170]),
