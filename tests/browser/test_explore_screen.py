@@ -219,7 +219,50 @@ def test_filters_chips_and_a_slice_by_name(stage, session):
     page.get_by_role("button", name="Remove Safety").click()
     stage.settle()
     assert session.selection.kind == "all" and page.get_by_role("button", name="Save slice").is_disabled()
-    session.remove_slice("doors")
+    page.locator(".wb-x-rows").focus()
+    page.keyboard.press("s")  # everything is selected: nothing to keep
+    assert page.locator(".wb-toast").inner_text() == "Select some of the pairs first" and page.locator(".wb-x-name").is_hidden()
+    page.locator(".wb-x-add select").select_option('["slice","doors"]')
+    stage.settle()
+    page.locator(".wb-x-rows").focus()
+    page.keyboard.press("s")
+    page.keyboard.type("skis")
+    page.keyboard.press("Enter")
+    stage.settle()
+    assert list(session.slices) == ["doors", "skis"] and session.slices["skis"].ids == session.slices["doors"].ids
+    page.get_by_role("button", name="Delete slice doors").click()
+    stage.settle()
+    assert list(session.slices) == ["skis"] and page.get_by_role("button", name="Delete slice").count() == 0
+    assert page.get_by_role("button", name="Remove doors").count() == 1 and session.selection.n == len(session.slices["skis"].ids)
+    session.remove_slice("skis")
+
+
+def test_a_margin_beyond_the_axis_is_a_triangle_that_points_outward(stage, session):
+    items = stage.panel.screen("explore").items
+    far = items.frame[["baseline", "candidate"]].abs().max(axis=1).idxmax()
+    session.look_at(items.frame["pair_id"][far], origin="test")  # its row comes into sight
+    stage.settle()
+    for at, row in enumerate(stage.page.evaluate(ROWS)):
+        values = items.frame.set_index("pair_id").loc[row, ["baseline", "candidate"]]
+        drawn = stage.page.locator(".wb-items tr[data-item]").nth(at)
+        for which, value in zip(("base", "cand"), values):
+            beyond = drawn.locator(f"path.wb-{which}")
+            assert beyond.count() == (abs(value) > items.reach) and drawn.locator(f"circle.wb-{which}").count() == 1 - beyond.count()
+            if beyond.count():
+                tip, back = beyond.evaluate("(node) => [node.getPointAtLength(0).x, node.getBBox().x + node.getBBox().width / 2]")
+                assert (tip - back) * value > 0
+    assert stage.page.locator(".wb-items .wb-beyond").count() > 0
+
+
+def test_the_foot_has_intervals_pairs_and_families(stage, session):
+    session.select(session.items["section"].eq("Safety").to_numpy(), origin="test")
+    stage.until("document.querySelector('.wb-x-foot').innerText.includes('Selection: accuracy')").settle()
+    said, table = stage.page.locator(".wb-x-foot").inner_text(), session.selected_accuracy()
+    for row in table.itertuples():
+        assert f"{100 * row.value:.1f} % [{100 * row.low:.1f}, {100 * row.high:.1f}]" in said
+    families = int(table["families"].iat[-1])
+    assert f", {session.selection.n} pairs, {families} families" in said
+    assert (": fewer than 20" in said) == (families < 20)
 
 
 @pytest.mark.parametrize(("width", "theme"), [(900, "dark"), (1240, "light")])

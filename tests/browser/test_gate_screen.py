@@ -75,6 +75,30 @@ def test_a_drag_selects_and_a_handover_too(stage, baseline):
     assert session.selection.kind == "filter" and "⇄" in session.selection.label
 
 
+def test_two_gates_share_one_axis_and_the_caption_names_the_selection(chromium, planted_study, baseline):
+    session = Session(planted_study.study, baseline)
+    session.set_objective("helpfulness", on=False)
+    session.retrain(seeds=(0,)).wait(120)
+    stage = Stage(chromium, panels.gate(session))
+    try:
+        stage.settle().page.get_by_role("button", name="Both").click()
+        stage.settle()
+        labels = "(node) => [...node.querySelectorAll('.wb-g-shed > text.wb-end')].map((text) => text.textContent)"
+        first, second = (host.evaluate(labels) for host in stage.page.locator(".wb-g-plot .wb-g-host").all())
+        assert first == second and len(first) > 2
+        tops = [max(lead + foot for hill in one["hills"] for lead, foot in zip(hill["lead"], hill["foot"]))
+                for one in stage.panel.shown["gate"]["pictures"]]
+        tall = stage.page.evaluate("""() => [...document.querySelectorAll('.wb-g-plot .wb-g-host')].map((host) =>
+          host.geometry.base - Math.min(...[...host.querySelectorAll('.wb-g-full')].map((path) => path.getBBox().y)))""")
+        assert abs(tops[0] - tops[1]) > 0.02 and tall[0] / tall[1] == pytest.approx(tops[0] / tops[1], rel=0.01)
+        assert "the selection" not in stage.page.locator(".wb-g-caption").inner_text()
+        session.select(session.items["pair_id"][:40])
+        stage.settle()
+        assert "Black dashes under the axis: the selection." in stage.page.locator(".wb-g-caption").inner_text()
+    finally:
+        stage.close()
+
+
 def test_columns_by_keys_alone(stage, baseline):
     table, session = GateView.of(baseline).shed.table, stage.panel.session
     stage.page.locator(".wb-g-plot .wb-g-host").focus()

@@ -99,6 +99,24 @@ def test_refitted_penalties_equal_a_loop():
         assert found[draw] == pytest.approx(stats.spearmanr(left, np.repeat(here.ravel(), shown)).statistic, abs=0.01)
 
 
+@pytest.mark.parametrize("slope", [0.0, 0.02])
+def test_a_column_of_ties_jumps_and_is_not_read_between_the_sides(slope):
+    train, there, train_groups = data(n=150, seed=1, k=1, ties=False, length=0.0)
+    dev, here, groups = data(n=90, seed=2, k=1, ties=False, length=0.0)
+    few = [np.floor(rows.values[:, :, 0].ravel() / 2 + slope * other.ravel()) for rows, other in ((train, there), (dev, here))]
+    nuisance, start = there.ravel(), exact_root(few[0], there.ravel())
+    fit_weights = correlation.row_weights(np.repeat(train_groups, 2), 25, 0)
+    weights = correlation.row_weights(np.repeat(groups, 2), 25, 1)
+    found, at_zero = correlation._refitted(few[0], nuisance, fit_weights, few[1], here.ravel(), weights, start), 0
+    for draw in range(25):
+        again, shown = fit_weights[draw].astype(int), weights[draw].astype(int)
+        penalty = exact_root(np.repeat(few[0], again), np.repeat(nuisance, again))
+        at_zero += abs(penalty) < 1e-10
+        left = np.repeat(few[1] - penalty * here.ravel(), shown)
+        assert found[draw] == pytest.approx(stats.spearmanr(left, np.repeat(here.ravel(), shown)).statistic, abs=0.02)
+    assert at_zero
+
+
 def test_equivalence_holds_where_debias_works_and_not_where_it_does_not():
     train, there, train_groups = data(n=1500, seed=3, ties=False)
     dev, here, groups = data(n=1200, seed=4, ties=False)

@@ -103,7 +103,7 @@ def test_the_shipped_study_is_found(tmp_path):
     card = Card("sections", Scenario(name="as rated"), wb.demo().hash)
     (path := tmp_path / "a.svg").write_bytes(stamped("svg", json.dumps({"card": card.to_dict()})))
     session = wb.open_figure(path)
-    assert session.study.hash == wb.demo().hash and session.baseline is None and session.draft.id == card.scenario.id
+    assert session.study.hash == wb.demo().hash and session.job is None and session.draft.id == card.scenario.id
 
 
 @pytest.fixture(scope="module")
@@ -117,12 +117,30 @@ def test_a_figure_reopens_its_session(drawn, tmp_path):
     figures.save(fig, "a", "neurips", ("html",), tmp_path)
     session = wb.open_figure(tmp_path / "a.html", study)
     assert session.baseline_scenario.to_json() == before.scenario.to_json() and session.draft.recipe() == after.scenario.recipe()
-    assert session.view["figures"] == {"open": 0}
+    assert session.view["figures"] == {"open": 0} and session.view["open"] == {"screen": "figures"}
+    assert session.baseline.margins.tobytes() == before.margins.tobytes() and session.candidate.margins.tobytes() == after.margins.tobytes()
+    assert not session.jobs, "kept results are read, nothing is trained"
     card = Card.from_dict(session.tray[0])
     assert card.venue == "neurips" and card.figure == "comparison"
     session.retrain().wait()
     assert session.candidate.margins.tobytes() == after.margins.tobytes()
     pd.testing.assert_frame_equal(figures.table(figures.draw(card, study)), figures.table(fig))
+
+
+def test_slices_and_the_pair_come_back(drawn, tmp_path):
+    study, before, after, _ = drawn
+    ids = after.pairs["pair_id"].tolist()
+    card = Card("comparison", after.scenario, study.hash, before.scenario, {"slices": {"mine": ids[:30]}})
+    (path := tmp_path / "a.svg").write_bytes(stamped("svg", json.dumps({"card": card.to_dict()})))
+    session = wb.open_figure(path, study)
+    assert list(session.slices) == ["mine"] and list(session.slices["mine"].ids) == ids[:30] and session.selection.kind == "all"
+    card = Card("gate prompt", after.scenario, study.hash, before.scenario, {"pair": ids[3]})
+    path.write_bytes(stamped("svg", json.dumps({"card": card.to_dict()})))
+    assert wb.open_figure(path, study).selection.primary == ids[3]
+    card = Card("comparison", after.scenario, study.hash, before.scenario, {"slices": {"mine": ["nobody"]}})
+    path.write_bytes(stamped("svg", json.dumps({"card": card.to_dict()})))
+    with pytest.raises(WorkbenchError, match="a.svg"):
+        wb.open_figure(path, study)
 
 
 @pytest.mark.parametrize("kind", ["pdf", "svg", "png"])

@@ -31,6 +31,12 @@ def map_of(study: Study, *, but: int = 0) -> PromptMap:
     return PromptMap(places, clusters, {"seeds": 3, "study": study.hash}, 0.81)
 
 
+def scale_of(result) -> float:
+    """The mean of the weights' row sums, row by row."""
+    sums = [sum(float(weight) for weight in row) for seed in result.weights for row in seed]
+    return sum(sums) / len(sums)
+
+
 def keep_map(monkeypatch, stored: PromptMap | None) -> None:
     """What the screen finds stored, whatever the study."""
     from workbench.errors import WorkbenchError

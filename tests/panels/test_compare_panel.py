@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+from explored import scale_of
 from planted import SMALL
 
 from workbench import panels
@@ -72,7 +73,7 @@ def test_holm_counts_only_what_was_tested(page, changed):
 
 
 def test_the_list_holds_every_broken_pair_worst_first_and_the_counts_agree(page, changed):
-    before, after = changed.baseline.margin, changed.candidate.margin
+    before, after = (result.margin.astype(float) / scale_of(result) for result in (changed.baseline, changed.candidate))
     broken = [i for i in range(len(before)) if before[i] > 0 >= after[i]]
     flips = page["compare.flips"]
     assert flips["counts"]["broken"] == flips["n"] == len(broken)

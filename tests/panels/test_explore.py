@@ -6,11 +6,12 @@ import importlib
 import json
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
-from explored import HARD, keep_map, map_of, worded
+from explored import HARD, keep_map, map_of, scale_of, worded
 
 from workbench import panels
 from workbench.errors import WorkbenchError
@@ -92,14 +93,15 @@ def retrained(session: Session) -> Session:
 def frame_by_loops(session: Session) -> list[dict]:
     """The table as its definition says it, pair by pair."""
     rows, shown = [], session.candidate or session.baseline
+    scales = [scale_of(result) if result else np.nan for result in (session.baseline, session.candidate)]
     weights, gaps = shown.weights.mean(axis=0), shown.scores.values[:, 0] - shown.scores.values[:, 1]
     for at, pair in enumerate(session.items.itertuples()):
         sizes = [abs(w * g) for w, g in zip(weights[at], gaps[at])]
         total = sum(sizes)
         shares = sorted((size / total for size in sizes), reverse=True)
         first = shown.names[max(range(len(sizes)), key=sizes.__getitem__)]
-        before = float(np.mean([seed[at] for seed in session.baseline.margins]))
-        after = float(np.mean([seed[at] for seed in session.candidate.margins])) if session.candidate else np.nan
+        before = float(np.mean([seed[at] for seed in session.baseline.margins])) / scales[0]
+        after = float(np.mean([seed[at] for seed in session.candidate.margins])) / scales[1] if session.candidate else np.nan
         rows.append({"pair_id": pair.pair_id, "baseline": before, "candidate": after, "change": after - before, "decides": first,
                      "lead": shares[0] - shares[1]})
     return rows
@@ -157,6 +159,26 @@ def test_sorting_goes_through_the_ways_of_a_column_and_is_remembered(tell, sessi
     tell("sort", by="change")
     assert "change" in tell.trouble["why"]  # there is no candidate
     assert tell("sort", by="lead")["table"]["way"] == "down"
+
+
+def test_a_gate_that_only_grew_its_scale_shows_no_change(session, monkeypatch):
+    before = session.baseline
+    grown = replace(before, margins=4 * before.margins, make={**before.make, "weights": lambda: 4 * before.weights})
+    assert grown.scale == 4 * before.scale == pytest.approx(4 * scale_of(before))
+    monkeypatch.setattr(Session, "candidate", property(lambda self: grown))
+    frame = Items.of(session).frame
+    assert (frame["change"] == 0).all() and frame["baseline"].abs().max() > 0
+    told = Told(panels.explore(session))
+    shown = told("look", item=session.items["pair_id"].iat[3])
+    one, other = shown["why"], told("why", why="baseline")["why"]
+    assert one["rows"] == other["rows"] and one["seeds"] == other["seeds"] and one["ring"] == one["margin"] == other["margin"]
+    assert one["mass"] == other["mass"] and sum(row[2] for row in one["rows"]) == pytest.approx(1, abs=1e-6)
+    assert shown["reader"]["rewards"]["cand"] == shown["reader"]["rewards"]["base"]
+    compared = panels.compare(session)
+    compared.handle({"do": "hello", "screen": "compare", "view": "page", "seq": 1})
+    assert compared.shown["compare.flips"]["counts"] == {"broken": 0, "fixed": 0, "moved": 0}
+    for panel in (told.panel, compared):
+        panel.close()
 
 
 # -- what selects --------------------------------------------------------------------------------------
@@ -234,7 +256,7 @@ def test_where_pieces_do_not_meet_the_selection_stays(tell, session):
 def test_what_others_select_is_one_chip(tell, session):
     tell("search", text="question 1")
     session.select(session.items["pair_id"][:30], label="ties", origin="elsewhere")
-    assert tell.shown["table"]["chips"] == [{"kind": "given", "label": "ties", "n": 30}] and tell.shown["table"]["n"] == 30
+    assert tell.shown["table"]["chips"] == [{"kind": "given", "label": "ties", "n": 30, "saved": False}] and tell.shown["table"]["n"] == 30
     first = session.items["section"].iat[0]
     tell("filter", kind="section", value=first)
     assert session.selection.n == int((session.items["section"][:30] == first).sum())
@@ -255,6 +277,11 @@ def test_saved_slices_are_in_the_menu_and_select_again(tell, session):
     assert sum(count for _, _, count in groups["Cluster"]) < len(session.items)
     tell("drop")
     tell("filter", kind="slice", value="ones")
+    assert session.selection.n == n and tell.shown["table"]["chips"][0]["saved"]
+    session.select("ones", kind="slice", origin="elsewhere")
+    assert tell("hello")["table"]["chips"] == [{"kind": "slice", "label": "ones", "n": n, "saved": True}]
+    tell("remove_slice", name="ones")
+    assert not session.slices and tell.shown["table"]["chips"] == [{"kind": "slice", "label": "ones", "n": n, "saved": False}]
     assert session.selection.n == n
     tell("filter", kind="slice", value="twos")
     assert "twos" in tell.trouble["why"] and session.selection.n == n

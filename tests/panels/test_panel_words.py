@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from workbench.panels.progress import describe_job
+from workbench.panels.progress import describe_job, job_of
 from workbench.panels.words import edit_list, in_words
 from workbench.scenario.job import Job
 from workbench.scenario.recipe import Scenario
@@ -31,6 +31,25 @@ def test_a_job_between_its_steps():
     assert told["about"] == "1 done, seed 2 running, 2 queued" and told["fraction"] == pytest.approx(1.5 / 4)
     assert told["text"] == "step 100 of 200 · 0:05 left" and [curve["live"] for curve in told["curves"]] == [False, True]
     assert all(len(curve["points"]) <= 82 for curve in told["curves"]) and told["curves"][0]["points"][-1] == [200, 0.005]
+
+
+def test_a_job_beside_the_baseline_and_under_another_edit(session, baseline):
+    def told(**edits):
+        job = Job(session.draft.child(**edits), lambda **_: None).start().wait(5)
+        for step in (1, 2):
+            about = {"step": step, "steps": 2, "held_out": 1 / step, "seconds_left": 0.0, "label": "seed 1 of 2"}
+            job.report(type("Progress", (), about)())
+        return job_of(session, job)
+
+    assert job_of(session, None) is None
+    own = told()
+    assert own["curves"] and "another edit" not in own["about"] and not own["treated"]
+    assert own["baseline"] == session.baseline_loss is not None
+    other = told(drop=("verbosity",))
+    assert other["curves"] == [] and other["about"].endswith("for another edit") and other["said"] == "Training is done."
+    session.set_labels("soft")
+    treated = told()
+    assert treated["treated"] and treated["curves"] and treated["baseline"] is None, "a loss over other labels is no line beside it"
 
 
 @pytest.mark.parametrize(("kind", "words"), [("softmax", "trained before"), ("global", "solved at once"), ("uniform", "solved at once")])

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from explored import HARD
+from explored import HARD, scale_of
 from lettered import Lettered, lettered
 from planted import SMALL
 
@@ -65,14 +65,16 @@ def added(data: dict) -> float:
 @pytest.mark.parametrize("how", ["weights", "coefficients"])
 @pytest.mark.parametrize("which", ["candidate", "baseline"])
 def test_what_is_shown_adds_up_to_the_margin(candidate, which, how, monkeypatch):
-    tell, results = told(candidate), {"candidate": candidate.candidate, "baseline": candidate.baseline}
+    tell = told(candidate)
+    margins = {name: result.margin / scale_of(result) for name, result in
+               (("candidate", candidate.candidate), ("baseline", candidate.baseline))}
     tell("why", why=which, how=how)
     for at in range(0, len(candidate.items), 9):
         monkeypatch.setattr(reader, "ROWS", at % 2)  # the rest goes into the others
         data = tell("look", item=candidate.items["pair_id"].iat[at])["why"]
-        assert added(data) == pytest.approx(results[which].margin[at], abs=1e-6) and data["margin"] == results[which].margin[at]
+        assert added(data) == pytest.approx(margins[which][at], abs=1e-6) and data["margin"] == pytest.approx(margins[which][at], abs=1e-6)
         assert data["which"] == which and data["both"] and data["signed"] == (which == "candidate")
-        assert data["ring"] == (results["baseline"].margin[at] if which == "candidate" else None)
+        assert data["ring"] == (pytest.approx(margins["baseline"][at], abs=1e-6) if which == "candidate" else None)
         names = {row[0] for row in data["rows"]}
         assert (data["others"] or [0])[0] + len(names) == (3 - (how == "weights") if which == "candidate" else 4)
         assert data["null"] == (["verbosity"] if (which, how) == ("candidate", "weights") else []) and not names & set(data["null"])
@@ -80,16 +82,27 @@ def test_what_is_shown_adds_up_to_the_margin(candidate, which, how, monkeypatch)
 
 def test_the_certificate_is_that_of_the_table(candidate):
     tell, table = told(candidate), candidate.candidate.certificates()
-    ends = candidate.candidate.margins
+    ends = candidate.candidate.margins / scale_of(candidate.candidate)
+    assert (table["penalty"].iloc[::7] < 0).any() and (table["penalty"].iloc[::7] > 0).any()
     assert table["mass"].iloc[::7].isna().any() and table["mass"].iloc[::7].notna().any()
     for at in range(0, len(table), 7):
         data, row = tell("look", item=candidate.items["pair_id"].iat[at])["why"], table.iloc[at]
         if np.isnan(row["mass"]):
             assert data["mass"][1] == "every objective prefers the same answer"
         else:
-            assert data["mass"][1] == "Would flip at" and float(data["mass"][2].split()[0]) == pytest.approx(row["mass"], abs=0.00501)
-        assert float(data["penalty"][2].split(" × ")[0].replace("−", "-")) == pytest.approx(row["penalty"], abs=0.00501)
-        assert data["seeds"] == [ends[:, at].min(), ends[:, at].max()]
+            assert data["mass"][1] == "Would flip at" and data["mass"][2].split(" of ")[0].strip() == written(row["mass"])
+        told_factor = [] if row["penalty"] < 0 else ["", "Would flip at", f" {written(row['penalty'])} × the debias penalties."]
+        assert data["penalty"] == told_factor
+        assert data["seeds"] == pytest.approx([ends[:, at].min(), ends[:, at].max()], abs=1e-6)
+
+
+def written(number: float) -> str:
+    return f"{number:.2f}" if number >= 0.01 else f"{number:.3f}"
+
+
+def test_small_numbers_of_a_certificate_have_three_digits():
+    said = {0.5: "0.50", 0.0100: "0.01", 0.0042: "0.004", 0.0005: "0.001", 0.0004: "less than 0.001", 3.456: "3.46"}
+    assert {number: reader._small(number) for number in said} == said
 
 
 @pytest.mark.parametrize("objectives", [1, 7, 8, 100])
@@ -101,7 +114,7 @@ def test_few_and_many_objectives_of_a_study_without_text(objectives):
     shown = tell("look", item=item["pair_id"])
     rows, others = shown["why"]["rows"], shown["why"]["others"]
     assert (len(rows), others and others[0]) == {1: (1, None), 7: (7, None), 8: (6, 2), 100: (6, 94)}[objectives]
-    assert added(shown["why"]) == pytest.approx(session.baseline.margin[4], abs=1e-6)
+    assert added(shown["why"]) == pytest.approx(session.baseline.margin[4] / scale_of(session.baseline), abs=1e-6)
     assert [abs(row[4]) for row in rows] == sorted((abs(row[4]) for row in rows), reverse=True)
     read = shown["reader"]
     assert read["text"] is False and read["ids"] == {"chosen": item["chosen"], "rejected": item["rejected"]} and "prompt" not in read
@@ -213,16 +226,17 @@ def test_an_edit_is_scored_beside_the_item_and_undone(own, encoder):
     shown = until(tell, lambda shown: shown["edit"]["rows"])
     for row, result in zip(shown["edit"]["rows"], (own.baseline, own.candidate)):
         wanted = rescore(result, own.study, **now, encoder=Lettered())
-        assert row["after"] == pytest.approx([*wanted.rewards.mean(axis=0), wanted.margin]) and row["before"][2] == result.margin[5]
+        after = [value / scale_of(result) for value in (*wanted.rewards.mean(axis=0), wanted.margin)]
+        assert row["after"] == pytest.approx(after) and row["before"][2] == pytest.approx(result.margin[5] / scale_of(result))
         assert row["before"][:2] == before["reader"]["rewards"][row["which"]]
     assert encoder.seen == [now["chosen"]] * 2 and shown["edit"]["was"]["rejected"]["runs"] == [[now["rejected"], False]]
     was = shown["edit"]["was"]["chosen"]["runs"]
     assert "".join(run for run, _ in was) == opened["now"]["chosen"] and was[-1][1]
     why = shown["why"]
     assert added(why) == pytest.approx(shown["edit"]["rows"][1]["after"][2], abs=1e-6) == why["margin"]
-    assert why["before"] == own.candidate.margin[5] and why["ring"] == shown["edit"]["rows"][0]["after"][2]
+    assert why["before"] == shown["edit"]["rows"][1]["before"][2] and why["ring"] == shown["edit"]["rows"][0]["after"][2]
     base = tell("why", why="baseline")["why"]
-    assert base["margin"] == shown["edit"]["rows"][0]["after"][2] and base["before"] == own.baseline.margin[5]
+    assert base["margin"] == shown["edit"]["rows"][0]["after"][2] and base["before"] == shown["edit"]["rows"][0]["before"][2]
     tell("why", why="candidate")
     elsewhere = tell("look", item=own.items["pair_id"].iat[6])
     assert elsewhere["edit"]["item"] is None and elsewhere["why"]["before"] is None

@@ -154,6 +154,16 @@ def test_precision_is_the_share_of_wrong_labels():
     assert view.precision(table(truth=False)) == []
 
 
+def test_true_ties_count_as_half_and_are_counted():
+    found = table(400)
+    found.truth.loc[:99, "gap"] = 0.0
+    lowest = np.argsort(found.mean, kind="stable")[:40]
+    gap = found.truth["gap"].to_numpy()[lowest]
+    row = next(row for row in view.precision(found) if row["share"] == 0.1)
+    assert row["value"] == pytest.approx(np.mean([1.0 if one < 0 else 0.5 if one == 0 else 0.0 for one in gap])) and (gap == 0).any()
+    assert view.about(found)["ties"] == 100 and view.about(table(truth=False))["ties"] == 0
+
+
 def test_length_is_said_with_its_interval_or_not_at_all():
     found = table(400)
     longer = found.lengthening

@@ -112,14 +112,27 @@ def test_the_picker_previews_before_it_is_retrained(panel, session, baseline):
     assert session.draft.debias is None and not panel.shown["verbosity"]["edited"]
 
 
+def test_a_swapped_row_says_for_what(panel, session):
+    send = Page(panel, ("verbosity",))
+    settled(panel, rows_there)
+    session.set_swap("helpfulness", "n_words")
+    send("debias", value=["verbosity"])
+    state = settled(panel, lambda shown: shown["verbosity"].get("solved"))["verbosity"]
+    assert {row["name"]: row["swap"] for row in state["rows"] if row["swap"]} == {"helpfulness": "n_words"}
+
+
 def test_equivalence_is_tested_when_asked(both, debiased):
     send = Page(both, ("verbosity",))
     assert settled(both, rows_there)["verbosity"]["test"] == {
         "nuisance": "n_words", "asked": False, "done": False, "how": "90 % interval, λ fitted again in each resample"}
     send("view", test=True)
     state = settled(both, lambda shown: shown["verbosity"]["test"]["done"])["verbosity"]
-    expected = debiased.equivalence().set_index("objective")["equivalent"]
-    assert {row["name"]: row["verdict"]["equivalent"] for row in state["rows"]} == expected.to_dict()
+    table = debiased.equivalence().set_index("objective")
+    assert {row["name"]: row["verdict"]["equivalent"] for row in state["rows"]} == table["equivalent"].to_dict()
+    for row in state["rows"]:
+        shown, own = row["marks"][0]["cand"][0], row["verdict"]["rho"]
+        assert own is None or (own == pytest.approx(table["rho"][row["name"]], abs=1e-4) and own == pytest.approx(shown, abs=1e-3))
+        assert not row["verdict"]["equivalent"] or abs(shown) < state["band"], "no verdict against the number beside it"
 
 
 def test_points_are_answers_and_a_click_looks_at_the_pair(both, session, baseline, debiased):

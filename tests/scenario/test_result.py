@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -34,6 +35,14 @@ def test_contributions_add_up(debiased):
         table = debiased.decompose(pair)
         assert table["contribution"].sum() == pytest.approx(debiased.margin[pair], abs=1e-6)
         assert tuple(table["objective"]) == debiased.names == NAMES
+
+
+def test_the_scale_is_the_mean_row_sum(debiased, wide, quick):
+    sums = [sum(map(float, row)) for seed in debiased.weights for row in seed]
+    assert debiased.scale == pytest.approx(sum(sums) / len(sums)) and debiased.scale != pytest.approx(1, abs=0.05)
+    assert replace(debiased, make={**debiased.make, "weights": lambda: 0 * debiased.weights}).scale == 1.0
+    head = run(quick.child(gate=GateSpec(kind="bradley-terry", steps=5), name="head"), wide.study)
+    assert replace(head, make={**head.make, "weights": lambda: 3 * head.weights}).scale == 1.0
 
 
 def test_shapes_and_words(debiased, wide):

@@ -329,3 +329,11 @@ def test_accuracy_of_the_selection_is_counted_by_hand(session):
 def test_a_session_imports_no_widget_no_plot_and_no_torch():
     code = "import sys, workbench.session; print([m for m in ('torch', 'plotly', 'ipywidgets', 'sklearn') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+def test_a_session_in_a_line(session):
+    study, total = session.study, len(session.items)
+    line = f"Session on {study.name} {study.hash[:4]}…: baseline "
+    assert repr(session).startswith(line) and repr(session).endswith(" selected")
+    session.select(session.items["pair_id"][:7])
+    assert f"7 of {total:,}".replace(",", "\u2009") in repr(session) and "candidate" not in repr(session)

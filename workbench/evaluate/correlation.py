@@ -19,6 +19,7 @@ from .inference import FEWEST, family_codes, interval, resampling_weights, too_f
 
 DRAWS, CELLS = 400, 4_000_000  # resamples; the most cells of one block of them
 MARGIN, GRID = 0.10, 9
+JUMP = 1e-9  # of a unit of λ: what parts the ties of a column, and moves nothing else
 POOLED, WITHIN = "pooled", "within prompts"
 
 Draws = Float[np.ndarray, "draw row"]
@@ -124,7 +125,7 @@ def equivalence_table(
     """Is the pooled |rho| left by debias below `margin`? λ is fitted again in each resample of the reference.
 
     Two one-sided tests at 5 %: the 90 % interval of rho (families of the scores and of the reference resampled) lies
-    inside ±margin. Columns: objective, penalty, rho, low, high, equivalent, families, words; the scores are raw ones.
+    inside ±margin, and rho itself does. Columns: objective, penalty, rho, low, high, equivalent, families, words; the scores are raw ones.
     """
     if scores.names != reference.names:
         raise WorkbenchError("the reference has other objectives than the scores", remedy="Select the same objectives, in one order")
@@ -141,24 +142,32 @@ def equivalence_table(
             row["rho"] = spearman(seen[:, k] - row["penalty"] * here, here)
             drawn = _refitted(fitted[:, k], there, fit_weights, seen[:, k], here, weights, row["penalty"])
             row["low"], row["high"] = interval(drawn, families - 1, level=0.90)
-            row["equivalent"] = bool(not too_few(families) and -margin < row["low"] and row["high"] < margin)
+            inside = -margin < row["low"] and row["high"] < margin and abs(row["rho"]) < margin
+            row["equivalent"] = bool(not too_few(families) and inside)
         shown = f"|rho| < {margin:.2f}" if row["equivalent"] else f"not shown: |rho| < {margin:.2f}"
         rows.append({**row, "families": families, "words": too_few(families) or ("the nuisance itself" if itself else shown)})
     return pd.DataFrame(rows)
 
 
 def _refitted(values, nuisance, fit_weights, seen, here, weights, start: float) -> np.ndarray:
-    """[draw] correlation left in each resample by the λ of that resample, both read off a grid of λ around the fit."""
+    """[draw] correlation left in each resample by the λ of that resample, both read off a grid of λ around the fit.
+
+    The smallest λ parts the ties of a column by length: its correlation jumps at 0, where nothing lies between the two sides.
+    """
     unit, width = values.std() / nuisance.std(), 0.05
     while True:
         grid = start + unit * width * np.linspace(-1, 1, GRID)
+        if grid[0] < 0 < grid[-1]:
+            grid = np.union1d(grid, unit * JUMP * np.array([-1.0, 0.0, 1.0]))
         fit = weighted_spearman(values[:, None] - nuisance[:, None] * grid, nuisance, fit_weights)
         if width > 50 or ((fit[:, 0] > 0) & (fit[:, -1] < 0)).all():
             break
         width *= 2
     left = weighted_spearman(seen[:, None] - here[:, None] * grid, here, weights)
     row = np.arange(len(fit))
-    at = np.clip((fit > 0).sum(axis=1) - 1, 0, GRID - 2)
+    at = np.clip((fit > 0).sum(axis=1) - 1, 0, len(grid) - 2)
     gap = fit[row, at] - fit[row, at + 1]
     share = np.clip(np.divide(fit[row, at], gap, out=np.full(len(row), 0.5), where=gap > 0), 0, 1)
+    jumps = grid[at + 1] - grid[at] < 2 * unit * JUMP
+    share = np.where(jumps, np.abs(fit[row, at]) > np.abs(fit[row, at + 1]), share)  # a root there is the better of two sides
     return (1 - share) * left[row, at] + share * left[row, at + 1]

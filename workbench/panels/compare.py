@@ -81,14 +81,16 @@ class Compare(Screen):
     # -- what the change broke -----------------------------------------------------------------------
 
     def _all(self) -> pd.DataFrame | None:
-        """Every pair, worst first; kept while baseline and candidate are the same."""
+        """Every pair, worst first, each result divided by its scale; kept while baseline and candidate are the same."""
         before, after = self.session.baseline, self.session.candidate
         if before is None or after is None:
             return None
         if self._table is None or self._table[0] is not before or self._table[1] is not after:
             plain = (HEAD,) not in (before.names, after.names)
-            moved = tuple(contributions(one.weights.mean(axis=0), one.scores) for one in (before, after)) if plain else None
-            table = flips(before.pairs, before.margin, after.margin, moved, (before.names, after.names) if plain else None)
+            both = (before, after)
+            moved = tuple(contributions(one.weights.mean(axis=0), one.scores) / one.scale for one in both) if plain else None
+            margins = (np.asarray(one.margin, np.float64) / one.scale for one in both)
+            table = flips(before.pairs, *margins, moved, (before.names, after.names) if plain else None)
             self._table = (before, after, table)
         return self._table[2]
 

@@ -121,11 +121,12 @@ def _lost(before: str, now: str) -> list[tuple[int, int]]:
 
 
 def _row(name: str, result: Result, at: int, found: Edited | str) -> dict:
-    """Rewards of both answers and their margin, as the study has them and edited."""
+    """Rewards of both answers and their margin, as the study has them and edited, divided by the result's scale."""
     if isinstance(found, str):
         return {"which": name, "why": found}
-    after = [float(value) for value in found.rewards.mean(axis=0)]
-    return {"which": name, "before": [*rewards(result, at), float(result.margin[at])], "after": [*after, found.margin]}
+    scale = result.scale  # one for both, so that they compare
+    after = [*(float(value) / scale for value in found.rewards.mean(axis=0)), found.margin / scale]
+    return {"which": name, "before": [*rewards(result, at), float(result.margin[at]) / scale], "after": after}
 
 
 def do(screen, message: dict, buffers: list):

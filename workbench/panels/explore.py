@@ -42,7 +42,7 @@ class Explore(Screen):
             yield from reader.parts(self)
             return
         items, places = self.items, self.atlas.places()
-        table = (self._version, *results, items.sorting(sorting))
+        table = (self._version, *results, items.sorting(sorting), [self._saved(piece) for piece in self._narrowing.pieces])
         if items.texts is not None:  # before the first search
             self.later.get(("folded", session.study.hash), lambda **_: items.texts.folded)
         yield Part("explore.map", (places, laying), lambda: self.atlas.describe(places, laying))
@@ -79,7 +79,8 @@ class Explore(Screen):
             if chosen.mask is self._seen:
                 return
             label = chosen.label or {"python": "from Python"}.get(chosen.kind, chosen.kind)
-            self._narrowing = Narrowing() if chosen.kind == "all" else Narrowing((Piece(GIVEN, label, chosen.mask),))
+            kind = "slice" if chosen.kind == "slice" and label in self.session.slices else GIVEN
+            self._narrowing = Narrowing() if chosen.kind == "all" else Narrowing((Piece(kind, label, chosen.mask),))
             self._seen, self._version, self._masks = chosen.mask, self._version + 1, self._masks + 1
 
     def _narrow(self, narrowing: Narrowing) -> None:
@@ -91,6 +92,9 @@ class Explore(Screen):
             now = self.session.selection.mask
             self._masks += now is not self._seen
             self._narrowing, self._seen, self._version = narrowing, now, self._version + 1
+
+    def _saved(self, piece: Piece) -> bool:
+        return piece.kind == "slice" and piece.label in self.session.slices
 
     def _sorting(self) -> tuple[str, str]:
         return self.items.sorting(self.session.view.get(self.name, {}))
@@ -165,7 +169,7 @@ class Explore(Screen):
             "columns": [[key, "Prompt id" if key == "prompt" and items.texts is None else HEADS[key]] for key in items.columns],
             "sort": by, "way": way, "order": SAID.get((by, way), default), "reach": items.reach, "candidate": items.candidate is not None,
             "trained": items.baseline is not None, "text": items.texts is not None,
-            "chips": [{"kind": piece.kind, "label": piece.told(items), "n": piece.n} for piece in narrowing.pieces],
+            "chips": [{"kind": each.kind, "label": each.told(items), "n": each.n, "saved": self._saved(each)} for each in narrowing.pieces],
             "block": self._block(rows, 0, BLOCK),
         }
 

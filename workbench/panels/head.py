@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..scenario.edits import recipe_key
 from ..scenario.job import is_partial
 from ..session import Session
-from .progress import describe_job
+from .progress import job_of
 from .words import in_words
 
 STEPS_SHOWN = 9
@@ -23,7 +23,7 @@ def describe_head(session: Session) -> dict:
         "selection": {"n": int(selection.n), "of": len(session.items), "label": selection.label, "kind": selection.kind},
         "slices": [{"name": name, "n": len(one.ids)} for name, one in session.slices.items()],
         "seeds": len(session.draft.seeds),
-        "job": describe_job(session.job, baseline=session.baseline_loss),
+        "job": job_of(session, session.job),
         "queued": sum(job.state == "queued" for job in session.jobs),
     }
 

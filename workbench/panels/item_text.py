@@ -33,11 +33,11 @@ def _row(ids: pd.Series, wanted: str) -> int | None:
 
 
 def rewards(result: Result | None, at: int) -> list[float] | None:
-    """Both sides' rewards, mean over seeds."""
+    """Both sides' rewards, mean over seeds, divided by the result's scale."""
     if result is None:
         return None
     values = result.scores.values[at]
-    return [round(float(value), 6) for value in values @ result.weights[:, at].mean(axis=0)]
+    return [round(float(value), 6) for value in values @ result.weights[:, at].mean(axis=0) / result.scale]
 
 
 def runs(text: str, spans: list[tuple[int, int]], whole: bool) -> dict:

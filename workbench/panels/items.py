@@ -35,8 +35,9 @@ class Items:
     """The session's items beside a baseline and a candidate, either of which may be missing. Make one with `Items.of(session)`.
 
     frame: pair_id, prompt_id, prompt (a line of its text, else its id), section, baseline, candidate, change (margins, mean
-    over seeds; NaN without the result), decides (the objective with the largest share of |g Δr'| in the candidate, else
-    the baseline), lead (its share minus the runner-up's); shares [pair obj], names: those shares, None before training.
+    over seeds, each divided by its result's scale; NaN without the result), decides (the objective with the largest share of
+    |g Δr'| in the candidate, else the baseline), lead (its share minus the runner-up's); shares [pair obj], names: those
+    shares, None before training.
     """
 
     pairs: pd.DataFrame
@@ -67,7 +68,7 @@ class Items:
     @classmethod
     def _made(cls, pairs: pd.DataFrame, texts: Texts | None, baseline: Result | None, candidate: Result | None) -> Items:
         nothing = np.full(len(pairs), np.nan)
-        before, after = (nothing if result is None else np.asarray(result.margin, np.float64) for result in (baseline, candidate))
+        before, after = (nothing if one is None else np.asarray(one.margin, np.float64) / one.scale for one in (baseline, candidate))
         frame = pd.DataFrame({
             "pair_id": pairs["pair_id"].to_numpy(), "prompt_id": pairs["prompt_id"].to_numpy(),
             "prompt": pairs["prompt_id"].to_numpy() if texts is None else texts.lines[texts.prompt],

@@ -112,7 +112,8 @@ def can_be_tested(result: Result) -> bool:
 
 def verdicts(table: pd.DataFrame) -> dict[str, dict]:
     """What the equivalence test says of each objective."""
-    return {row.objective: {"words": row.words, "equivalent": bool(row.equivalent), "interval": [number(row.low), number(row.high)]}
+    return {row.objective: {"words": row.words, "equivalent": bool(row.equivalent), "rho": number(row.rho),
+                            "interval": [number(row.low), number(row.high)]}
             for row in table.itertuples()}
 
 

@@ -15,7 +15,7 @@ from ..scenario.job import Job
 from ..session import Session
 from .gestures import COMMON, common
 from .head import describe_head
-from .progress import describe_job
+from .progress import job_of
 from .screen import Later, Part, Screen, Tab
 from .still import Still
 
@@ -166,7 +166,7 @@ class Panel(anywidget.AnyWidget):
         now = time.monotonic()
         if self._views and (job.state == "stopping" or now - self._told >= PULSE):
             self._told = now
-            self.send({"job": describe_job(job, baseline=self.session.baseline_loss)})
+            self.send({"job": job_of(self.session, job)})
 
 
 def _made(part: Part) -> tuple[dict, list[bytes]]:

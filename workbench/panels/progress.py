@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from ..evaluate.metrics import ALL
+from ..scenario.edits import recipe_key
 from ..scenario.job import Job
 from ..session import Session
 from .words import in_words
@@ -14,6 +15,19 @@ SAID = {
     "queued": "Waiting.", "running": "Training.", "stopping": "Stopping.", "done": "Training is done.",
     "failed": "Training stopped with an error.", "cancelled": "Training was cancelled.",
 }
+
+
+def job_of(session: Session, job: Job | None) -> dict | None:
+    """What the browser draws of a job of the session. The baseline's loss is beside it where both are over the same labels;
+    a job that ended on another edit than the draft says so, and its curves, which are none of the draft's, are left out."""
+    if job is None:
+        return None
+    baseline = session.baseline
+    same = baseline is not None and baseline.scenario.labels == job.scenario.labels
+    told = describe_job(job, baseline=session.baseline_loss if same else None)
+    if job.what != "noise" and not job.running and recipe_key(job.scenario) != recipe_key(session.draft):
+        told |= {"about": ", ".join(filter(None, (told["about"], "for another edit"))), "curves": [], "blank": ""}
+    return told
 
 
 def describe_job(job: Job | None, *, baseline: float | None = None) -> dict | None:
@@ -31,7 +45,7 @@ def describe_job(job: Job | None, *, baseline: float | None = None) -> dict | No
         "text": _text(job), "brief": _brief(job, live, asked, len(finished)), "about": _about(job, finished, live, asked),
         "curves": [{"label": _short(label), "live": label == live, "points": _thin(job.curves[label])} for label in labels],
         "finished": "1 seed" if len(finished) == 1 else f"{len(finished)} seeds", "baseline": baseline,
-        "blank": _blank(job),
+        "blank": _blank(job), "treated": job.scenario.labels != "hard",
     }
 
 

@@ -78,7 +78,8 @@ def describe_item(session: Session, primary: str | None, whole: bool) -> dict:
 def describe_margin(session: Session, primary: str | None, which: str, how: str, edit: Edit | None = None) -> dict:
     """The running sum of weight × score difference, what would flip the pair, and the other result's margin beside.
 
-    edit: of the item's texts, scored; then all of it is of the edited texts, and the margin before is told.
+    Each result's numbers are divided by its scale, so that weights are shares. edit: of the item's texts, scored; then all
+    of it is of the edited texts, and the margin before is told.
     """
     at, baseline, candidate = position(session, primary), session.baseline, session.candidate
     shown = candidate if candidate is not None and which != "baseline" else baseline
@@ -86,13 +87,14 @@ def describe_margin(session: Session, primary: str | None, which: str, how: str,
         return {"rows": None, "why": "" if at is None else WAITS}
     said = {"which": "baseline" if shown is baseline else "candidate", "both": candidate is not None, "how": how,
             "signed": shown.penalty is not None, "before": None}
+    scale, base_scale = shown.scale, 1.0 if baseline is None else baseline.scale  # an edit has those of the study
     if edit is not None:
-        said["before"], is_base = float(shown.margin[at]), shown is baseline
+        said["before"], is_base = float(shown.margin[at]) / scale, shown is baseline
         (baseline, candidate), at = edit.results(), 0
         shown = baseline if is_base else candidate
         if shown is None:
             return {**said, "rows": None, "why": edit.scored["base" if is_base else "cand"]}
-    said["margin"] = float(shown.margin[at])
+    said["margin"] = float(shown.margin[at]) / scale
     if shown.names == (HEAD,):
         return {**said, "rows": None, "why": "A Bradley–Terry head has no objectives: its margin has no parts."}
     if how == "coefficients" and shown.penalty is not None:
@@ -100,6 +102,7 @@ def describe_margin(session: Session, primary: str | None, which: str, how: str,
     else:
         frame = shown.decompose(at)
         frame = frame[~frame["objective"].isin(shown.null)]
+    frame = frame.assign(weight=frame["weight"] / scale, contribution=frame["contribution"] / scale)
     info = session.study.objective_info
     order = np.argsort(-frame["contribution"].abs().to_numpy(), kind="stable")
     kept = order if len(order) <= ROWS + 1 else order[:ROWS]
@@ -109,7 +112,7 @@ def describe_margin(session: Session, primary: str | None, which: str, how: str,
     others = [left, float(frame["contribution"].sum() - sum(row[4] for row in rows))] if left else None
     other = baseline if said["which"] == "candidate" else None
     return {**said, "rows": rows, "others": others, "null": list(shown.null) if how != "coefficients" else [],
-            "ring": None if other is None else float(other.margin[at]), **_certificate(shown, at)}
+            "ring": None if other is None else float(other.margin[at]) / base_scale, **_certificate(shown, at, scale)}
 
 
 def _signed(result: Result, at: int):
@@ -124,7 +127,7 @@ def _signed(result: Result, at: int):
     return frame
 
 
-def _certificate(result: Result, at: int) -> dict:
+def _certificate(result: Result, at: int, scale: float) -> dict:
     """What would flip it, in parts of which every second is bold, and how far the seeds are apart."""
     row, moved = result.certificate(at)
     if moved is None:
@@ -133,8 +136,13 @@ def _certificate(result: Result, at: int) -> dict:
         sources, to = moved
         names = [name for name, _ in sorted(sources, key=lambda one: -one[1])]
         told = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
-        mass = ["", "Would flip at", f" {sum(part for _, part in sources):.2f} of the weight moved from ", told, " to ", to, "."]
-    factor = f" {row['penalty']:.2f} × the debias penalties.".replace("-", "\N{MINUS SIGN}")
-    penalty = [] if np.isnan(row["penalty"]) else ["", "Would flip at", factor]
-    ends = result.margins[:, at]
+        mass = ["", "Would flip at", f" {_small(sum(part for _, part in sources))} of the weight moved from ", told, " to ", to, "."]
+    factor = row["penalty"]  # scaling the penalties never makes it negative
+    penalty = ["", "Would flip at", f" {_small(factor)} × the debias penalties."] if factor >= 0 else []
+    ends = result.margins[:, at] / scale
     return {"mass": mass, "penalty": penalty, "seeds": [float(ends.min()), float(ends.max())] if len(ends) > 1 else None}
+
+
+def _small(number: float) -> str:
+    """Two digits, three where two would say nothing."""
+    return f"{number:.2f}" if number >= 0.01 else f"{number:.3f}" if number >= 0.0005 else "less than 0.001"

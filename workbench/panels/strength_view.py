@@ -47,6 +47,7 @@ def fitted(study: Study, *, progress, cancel) -> tuple[StrengthTable, StrengthTa
 def about(table: StrengthTable) -> dict:
     return {"n": len(table), "members": int(table.members.shape[1]), "families": int(pd.unique(table.families).size),
             "text": table.length is not None, "truth": table.right is not None,
+            "ties": 0 if table.right is None else int((table.right == 0.5).sum()),
             "below": int((table.mean < 0).sum()), "ends": [float(table.mean.min()), float(table.mean.max())]}
 
 
@@ -168,7 +169,8 @@ class Listed:
         return str(self.found["pair_id"].iloc[self.rows[at]])
 
     def block(self, start: int, stop: int) -> dict:
-        """Rows start … stop: id, band, first line of the prompt, section, μ̂, σ̂, votes, of, words longer, whether the label is wrong."""
+        """Rows start … stop: id, band, first line of the prompt, section, μ̂, σ̂, votes, of, words longer, whether the label is wrong
+        ("tie" where neither answer is better)."""
         start, stop = max(0, start), min(len(self), stop, max(0, start) + 5 * BLOCK)
         out = []
         for row in self.rows[start:stop]:
@@ -177,7 +179,7 @@ class Listed:
             out.append([
                 str(one["pair_id"]), str(self._bands[row]), None if self._heads is None else str(self._heads[row]),
                 _word(one.get("section")), float(one["mean"]), float(one["std"]), int(one["against"]), int(one["of"]), longer,
-                None if gap is None else gap < 0,
+                None if gap is None else "tie" if gap == 0 else gap < 0,
             ])
         return {"from": start, "rows": out}
 

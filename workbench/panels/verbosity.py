@@ -120,8 +120,9 @@ class Verbosity(Screen):
         roots = view.penalties(ghost or session.candidate or session.baseline)
         tested = self._equivalence()
         found = {} if tested is None else view.verdicts(tested)
+        shows = (ghost or session.candidate or session.baseline).scenario
         for row in rows:
-            row |= {"penalty": roots.get(row["name"]), "verdict": found.get(row["name"])}
+            row |= {"penalty": roots.get(row["name"]), "verdict": found.get(row["name"]), "swap": shows.swap.get(row["name"])}
         columns = [{"name": head, **self._size(shown["base"], head)} for head in heads]
         ends = [abs(v) for row in rows for marks in row["marks"] for mark in marks.values() for v in mark if v is not None]
         axis = min(1.0, max(0.4, np.ceil(5 * max(ends, default=0.4) - 1e-9) / 5))

@@ -10,7 +10,7 @@ from ..scenario.preview import preview
 from ..session import Session
 from . import options
 from .describe import describe
-from .progress import describe_job, noise_state, queue
+from .progress import job_of, noise_state, queue
 from .screen import Part, Screen
 
 
@@ -41,7 +41,8 @@ class WhatIf(Screen):
 
     def _run(self) -> dict:
         session = self.session
-        return {"job": self._job(), "queue": queue(session), "noise": noise_state(session), "cost": session.cost, **self._button()}
+        job = job_of(session, session.job)
+        return {"job": job, "queue": queue(session), "noise": noise_state(session), "cost": session.cost, **self._button()}
 
     def _button(self) -> dict:
         """What Retrain would do now, and why it cannot."""
@@ -54,14 +55,6 @@ class WhatIf(Screen):
         else:
             action = "Train both" if recipe_key(draft) != recipe_key(session.baseline_scenario) else "Train baseline"
         return {"action": action, "blocked": blocked}
-
-    def _job(self) -> dict | None:
-        """What trains now or was trained last; curves that belong to another edit than the one on screen say so."""
-        job = self.session.job
-        said = describe_job(job, baseline=self.session.baseline_loss)
-        if job is not None and job.what != "noise" and not job.running and recipe_key(job.scenario) != recipe_key(self.session.draft):
-            said["about"] = ", ".join(filter(None, (said["about"], "for another edit")))
-        return said
 
     def do(self, message: dict, buffers: list) -> None:
         session, do, origin = self.session, message.get("do"), self.origin

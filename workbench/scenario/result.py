@@ -35,7 +35,7 @@ class Result:
     names: objectives that take part; seeds: those trained; pairs: one row per pair; margins [seed pair]; penalty λ [obj]
     ([nuisance obj] for several), in training deviations, None without debias; gates: one per seed; stopped: "finished",
     or "cancelled" with what was trained by then; notes: what a reader must know; retrained False: a preview.
-    Made on first use: weights [seed pair obj], shares [pair obj], scores, raw, nuisance, metrics.
+    Made on first use: weights [seed pair obj], scale, shares [pair obj], scores, raw, nuisance, metrics.
     """
 
     scenario: Scenario
@@ -68,6 +68,12 @@ class Result:
     def weights(self) -> SeedPairObj:
         """Gate weights ≥ 0; rows sum to the gate's scale, and Σ_k weight_k Δscore_k is the margin."""
         return self.make["weights"]()
+
+    @cached_property
+    def scale(self) -> float:
+        """Mean over seeds and pairs of the weights' row sums; 1.0 for a Bradley–Terry head, or where it is 0. Margins divided
+        by it are in training deviations of the scores."""
+        return 1.0 if self.names == (HEAD,) else float(self.weights.sum(axis=-1, dtype=np.float64).mean()) or 1.0
 
     @cached_property
     def shares(self) -> PairObj:

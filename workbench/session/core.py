@@ -40,6 +40,13 @@ class Session(Changing):
         if isinstance(baseline, Result):
             self._take(baseline)
 
+    def __repr__(self) -> str:
+        said = [f"baseline {_words(self.baseline_scenario, Scenario())}"]
+        said += [f"candidate {_words(self.candidate.scenario, self.baseline_scenario)}"] if self.candidate is not None else []
+        chosen, total = int(self.selection.mask.sum()), len(self.items)
+        said.append(f"{chosen:,} of {total:,} selected".replace(",", "\N{THIN SPACE}"))
+        return f"Session on {self.study.name} {self.study.hash[:4]}\N{HORIZONTAL ELLIPSIS}: {', '.join(said)}"
+
     # -- the draft: each edit one gesture, one revision ---------------------------------------------
 
     def set_objective(self, name: str, *, on: bool, origin: str = "") -> Session:
@@ -233,6 +240,11 @@ class Session(Changing):
         """This notebook's session on this study as it was left, or a new one; autosave is on. In one process, the living one."""
         return autosave.restored(cls, study, file.beside_notebook() if path is None else Path(path).absolute())
 
+    def recall(self, *scenarios: Scenario) -> Session:
+        """Take these recipes' results from the study's runs/ where they are kept; `start` trains those that are not."""
+        self._results.look_for([checked(scenario, self.study) for scenario in scenarios])
+        return self
+
     def code(self) -> str:
         """The cell that makes this view again: study, baseline, edits, training, selection. It runs as it stands."""
         return cell(self, self._saver.path if self._saver else file.beside_notebook())
@@ -260,3 +272,7 @@ class Session(Changing):
         if not result.retrained or result.split != "dev":
             raise WorkbenchError("a preview, or a result on test, is no baseline", where="pin", remedy="Retrain, and pin that")
         self._results.take(result)
+
+
+def _words(scenario: Scenario, other: Scenario) -> str:
+    return scenario.name or "; ".join(scenario.edits_from(other.child(seeds=scenario.seeds))) or "as rated"

@@ -43,6 +43,11 @@ class Results:
         """The scenario, with its seeds, whose result was named and is not there."""
         return None if self.of(scenario) is not None else self._named.get(recipe_key(scenario))
 
+    def look_for(self, scenarios: Iterable[Scenario]) -> None:
+        """Results that may lie in the study's runs/, to be read when they are asked for."""
+        with self._lock:
+            self._named |= {recipe_key(scenario): scenario for scenario in scenarios}
+
     def keep(self, scenario: Scenario, result: Result | None) -> None:
         """Remember a result; a cancelled run does not push out a whole one."""
         with self._lock:

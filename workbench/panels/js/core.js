@@ -31,10 +31,15 @@ const shape = (slot) => glyph("wb-shape", 10, s("path", { d: SHAPES[slot] }));
 // One sign for everything: hollow grey baseline, filled blue candidate, dashed outline not retrained.
 const mark = (kind) => glyph("wb-mark", 11, dot(kind, 5.5, 5.5, 4));
 const dot = (kind, x, y, r) => s("circle", { class: `wb-${kind}`, cx: x, cy: y, r });
+// On an axis that ends: what lies beyond it is a small triangle that points outward, in the style of its mark.
+const atEnd = (kind, x, y, r, way) => (!way ? dot(kind, x, y, r)
+  : s("path", { class: `wb-${kind} wb-beyond`, d: `M${x + way * r} ${y}l${-1.8 * way * r} ${r}v${-2 * r}Z` }));
+const beyond = (value, reach) => (Math.abs(value) > reach ? Math.sign(value) : 0);
 const icon = (path) => glyph("wb-icon", 16, s("path", { d: path }));
 const CHEVRON = "M4.500 6.500 8 10l3.500-3.500", UNDO = "M6 3.500 3 6.500l3 3M3.200 6.500h6.300a3.500 3.500 0 0 1 0 7H7";
 const REDO = "M10 3.500l3 3-3 3M12.800 6.500H6.500a3.500 3.500 0 0 0 0 7H9";
 
+const UNITS = "in training deviations of the scores, the gate's scale divided out";
 const count = (n) => String(Math.round(n)).replace(/\B(?=(\d{3})+$)/g, THIN);
 const fixed = (x, digits) => x.toFixed(digits).replace("-", MINUS);
 const signed = (x, digits) => (Number(x.toFixed(digits)) === 0 ? "" : x > 0 ? "+" : MINUS) + Math.abs(x).toFixed(digits);

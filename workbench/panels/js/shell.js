@@ -1,5 +1,5 @@
 // The shell: header, tabs, messages to and from the kernel, keys. Screens register themselves in SCREENS and are made when opened:
-// SCREENS.name = (line, shell) => ({ node, parts: { "part name": (data, settled, buffers) => … }, job?, reply?, settle?, trouble?, silent?, search? }).
+// SCREENS.name = (line, shell) => ({ node, parts: { "part name": (data, settled, buffers) => … }, job?, reply?, settle?, trouble?, silent?, search?, save? }).
 // line.send({ do, … }) speaks for the screen that is open.
 function render({ model, el }) {
   const frame = model.get("frame"), alone = frame.tabs.length === 1;
@@ -89,7 +89,7 @@ function render({ model, el }) {
   // Keys pressed here are the panel's: the notebook would move or cut a cell.
   const keys = {
     j: () => line.send({ do: "step", screen: "explore", by: 1 }), k: () => line.send({ do: "step", screen: "explore", by: -1 }),
-    b: () => line.send({ do: "pin" }), s: () => line.send({ do: "save_slice" }), e: () => line.send({ do: "export" }),
+    b: () => line.send({ do: "pin" }), s: () => (made[open] && made[open].save ? made[open].save() : line.send({ do: "save_slice" })), e: () => line.send({ do: "export" }),
     u: () => line.send({ do: "undo" }), U: () => line.send({ do: "redo" }),
     "/": () => go("explore", (one) => one.search && one.search()),
   };

@@ -11,7 +11,7 @@ PIECES.flips = (line, shell) => {
   const foot = h("span", {}), keep = button("Save as slice", () => line.send({ do: "slice" })), none = h("p", { class: "wb-quiet wb-c-none wb-hide" });
   const node = h("section", { class: "wb-c-flips", "aria-label": "What my change broke" },
     h("div", { class: "wb-bar" }, h("h3", {}, "What my change broke"), h("span", { class: "wb-space" }), lists.node),
-    h("div", { class: "wb-c-head wb-quiet" }, order, h("span", {}, "change")), scroll, none,
+    h("div", { class: "wb-c-head wb-quiet" }, order, h("span", { title: UNITS }, "change")), scroll, none,
     h("div", { class: "wb-foot" }, foot, h("span", { class: "wb-space" }), keep));
   let state = null, rows = new Map(), asked = new Set(), primary = null;
 
@@ -88,5 +88,5 @@ function pairLine(before, after, reach) {
   const { width, pad } = LINE, x = (value) => width / 2 + (width / 2 - pad) * Math.max(-1, Math.min(1, value / reach));
   const told = `Margin ${signed(before, 2)} before, ${signed(after, 2)} after`;
   return s("svg", { width, height: 20, role: "img", "aria-label": told }, s("title", {}, told), s("path", { class: "wb-zero", d: `M${width / 2} 3V17` }),
-    s("path", { class: "wb-link", d: `M${x(before)} 10H${x(after)}` }), dot("base", x(before), 10, 3.2), dot("cand", x(after), 10, 3.6));
+    s("path", { class: "wb-link", d: `M${x(before)} 10H${x(after)}` }), atEnd("base", x(before), 10, 3.2, beyond(before, reach)), atEnd("cand", x(after), 10, 3.6, beyond(after, reach)));
 }

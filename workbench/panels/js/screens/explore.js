@@ -16,5 +16,5 @@ SCREENS.explore = (line, shell) => {
     const typing = event.target.closest("input, select, textarea, .wb-dialog");
     if (event.key === "Escape" && !typing && node.offsetParent) each("escape")();
   });
-  return { node, parts, reply: each("reply"), settle: each("settle"), job: each("job"), search: each("search") };
+  return { node, parts, reply: each("reply"), settle: each("settle"), job: each("job"), search: each("search"), save: each("save") };
 };

@@ -51,7 +51,7 @@ PIECES.reader = (line, shell) => {
 function sideHead(side, k, { rewards }) {
   const told = [["base", "baseline"], ["cand", "candidate"]].filter(([key]) => rewards[key]);
   return h("div", { class: "wb-r-head" }, h("span", { class: "wb-quiet" }, side === "chosen" ? "Chosen" : "Rejected"), h("span", { class: "wb-space" }),
-    told.map(([key, word]) => h("span", { class: key === "cand" ? "wb-r-strong" : null, title: `reward, ${word}` }, mark(key), " ", fixed(rewards[key][k], 2))));
+    told.map(([key, word]) => h("span", { class: key === "cand" ? "wb-r-strong" : null, title: `reward, ${word}, ${UNITS}` }, mark(key), " ", fixed(rewards[key][k], 2))));
 }
 
 function paragraph({ runs, cut }, side) {
@@ -60,6 +60,7 @@ function paragraph({ runs, cut }, side) {
 
 // -- why this margin: a running sum; each bar starts where the last one ended -------------------------------------------
 
+const SHARES = { weights: "share of the gate, sums to 1", coefficients: "effective coefficient, the gate's scale divided out" };
 const SUM = { width: 396, name: 142, weight: 182, gap: 226, left: 236, right: 344, row: 24, top: 22 };
 
 PIECES.why = (line) => {
@@ -93,9 +94,9 @@ function sumPicture(data) {
   if (data.others) { steps.push({ label: `${data.others[0]} others`, slot: "rest", part: data.others[1], from: at, to: at + data.others[1] }); at += data.others[1]; }
   const ends = steps.flatMap((step) => [step.from, step.to]).concat([0, at, data.ring === null ? 0 : data.ring]);
   const low = Math.min(...ends), high = Math.max(...ends), x = (value) => left + (right - left) * (value - low) / Math.max(high - low, 1e-12);
-  const y = (i) => top + row * i, height = y(steps.length) + row + 6, text = (cls, px, py, words) => s("text", { class: cls, x: px, y: py }, words);
+  const y = (i) => top + row * i, height = y(steps.length) + row + 6, text = (cls, px, py, words, title) => s("text", { class: cls, x: px, y: py }, title ? s("title", {}, title) : null, words);
   const short = (label) => (label.length > 19 ? `${label.slice(0, 18)}…` : label);
-  const parts = [text("wb-y-head", 0, 12, "Objective"), text("wb-y-head wb-end", weight, 12, data.how === "coefficients" ? "Coeff." : "Weight"), text("wb-y-head wb-end", gap, 12, "Δ score"),
+  const parts = [text("wb-y-head", 0, 12, "Objective"), text("wb-y-head wb-end", weight, 12, data.how === "coefficients" ? "Coeff." : "Weight", SHARES[data.how === "coefficients" ? "coefficients" : "weights"]), text("wb-y-head wb-end", gap, 12, "Δ score"),
     text("wb-y-head", left, 12, "Running sum"), text("wb-y-head wb-end", width, 12, "Adds"),
     s("path", { class: "wb-grid", d: `M0 ${top - 4}H${width}` }), s("path", { class: "wb-zero", d: `M${x(0)} ${top}V${height - 4}` })];
   steps.forEach((step, i) => {
@@ -109,7 +110,7 @@ function sumPicture(data) {
       s("path", { class: "wb-y-step", d: `M${x(step.to)} ${middle + 5}V${middle + row - 5}` })));
   });
   const last = y(steps.length) + row / 2;
-  parts.push(s("path", { class: "wb-y-rule", d: `M0 ${last - row / 2}H${width}` }), text("wb-y-name wb-y-total", 15, last + 4, "Margin"),
+  parts.push(s("path", { class: "wb-y-rule", d: `M0 ${last - row / 2}H${width}` }), text("wb-y-name wb-y-total", 15, last + 4, "Margin", UNITS),
     s("rect", { class: data.which === "candidate" ? "wb-y-sum" : "wb-y-sum-base", x: Math.min(x(0), x(at)), y: last - 3.5, width: Math.max(1, Math.abs(x(at) - x(0))), height: 7 }),
     text("wb-y-number wb-y-total", width, last + 4, signed(data.margin, 3)));
   if (data.ring !== null) parts.push(dot("base", x(data.ring), last, 4));

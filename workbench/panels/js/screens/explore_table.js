@@ -3,6 +3,7 @@ const ROW = 29, SEEN = 10, AHEAD = 6, ASK = 40, TALLEST = 12e6, PAUSE = 250;  //
 const SEARCH = "Search prompts and responses", GLASS = "M7 2.500a4.500 4.500 0 1 1 0 9a4.500 4.500 0 0 1 0-9M10.400 10.400 14 14";
 const MARGIN = { width: 76, pad: 5 };
 const WIDTHS = { item: 74, prompt: 0, section: 76, margin: 92, change: 66, decides: 132, lead: 48 };
+const TITLES = { margin: UNITS, change: UNITS, decides: "largest share of |weight \u00d7 score difference|", lead: "that share minus the runner-up's" };
 const RIGHT = new Set(["change", "lead"]);
 
 PIECES.table = (line, shell) => {
@@ -16,7 +17,7 @@ PIECES.table = (line, shell) => {
   const table = h("table", { class: "wb-table wb-items" }, caption, cols, h("thead", {}, head), above, body, below);
   const scroll = h("div", { class: "wb-x-rows", tabindex: 0, role: "group", "aria-label": "Items: arrow keys move through them" }, table);
   const none = h("div", { class: "wb-x-none wb-hide" }), range = h("span", {}), accuracy = h("span", { role: "status" });
-  const node = h("div", {}, bar, scroll, none, h("div", { class: "wb-foot wb-x-foot" }, range, h("span", { class: "wb-space" }), accuracy));
+  const node = h("div", {}, bar, h("div", { class: "wb-x-frame" }, scroll), none, h("div", { class: "wb-foot wb-x-foot" }, range, h("span", { class: "wb-space" }), accuracy));
   let state = null, rows = new Map(), asked = new Set(), chosen = { at: -1, primary: null }, sorts = [], timer = null, typed = null;
 
   // -- rows in sight --------------------------------------------------------------------------------
@@ -107,7 +108,7 @@ PIECES.table = (line, shell) => {
     keep(data.block);
     if (shape !== table.dataset.shape) { table.dataset.shape = shape; heads(); }
     sorted();
-    chips.replaceChildren(...data.chips.map((one) => chip(one, line)));
+    chips.replaceChildren(...data.chips.flatMap((one) => chip(one, line)));
     if (settled && typed === null && document.activeElement !== box && !data.chips.some((one) => one.kind === "search")) box.value = "";
     slice.draw(data);
     flag(scroll, "wb-hide", !data.n); flag(none, "wb-hide", data.n);
@@ -127,7 +128,7 @@ PIECES.table = (line, shell) => {
       const marks = name === "margin" ? [mark("base"), state.candidate ? mark("cand") : null] : [];
       const arrow = h("span", { "aria-hidden": "true" });
       const node = h("th", { scope: "col", class: RIGHT.has(name) ? "wb-right" : null },
-        h("button", { class: "wb-x-sort", onclick: () => line.send({ do: "sort", by: name }) }, marks, label, arrow));
+        h("button", { class: "wb-x-sort", title: TITLES[name], onclick: () => line.send({ do: "sort", by: name }) }, marks, label, arrow));
       return { name, node, arrow };
     });
     head.replaceChildren(...sorts.map((one) => one.node));
@@ -158,25 +159,27 @@ PIECES.table = (line, shell) => {
       accuracy.replaceChildren(data.waits ? "Selection: accuracy …" : "Margins appear when the baseline is trained.");
       return;
     }
-    const last = data.rows[data.rows.length - 1], few = data.words.split("; ").find((one) => one.startsWith("fewer than"));
+    const few = data.words.split("; ").find((one) => one.startsWith("fewer than")), plural = (n, one, more) => `${count(n)} ${n === 1 ? one : more}`;
     const told = data.rows.map((row) => [mark(row.which === "candidate" ? "cand" : "base"),
       h("b", {}, row.value === null ? DASH : `${percent(row.value)} %`),
-      row === last && row.low !== null ? ` [${percent(row.low)}, ${percent(row.high)}]` : null]);
-    const words = `, ${few || `${count(data.families)} families`}`;
+      row.low !== null ? ` [${percent(row.low)}, ${percent(row.high)}]` : null]);
+    const words = `, ${plural(data.n, "pair", "pairs")}, ${plural(data.families, "family", "families")}${few ? `: ${few.replace(" families", "")}` : ""}`;
     const who = data.whole ? "All pairs" : "Selection", known = data.rows.some((row) => row.value !== null);
     accuracy.replaceChildren(...(known ? [`${who}: accuracy `, ...told.flat().filter(Boolean), words] : [`${who}: no accuracy${words}`]));
     accuracy.title = data.words;
   }
   return {
-    node, search() { box.focus(); box.select(); },
+    node, save() { if (slice.ready()) slice.open(); else shell.say(slice.lacks); }, search() { box.focus(); box.select(); },
     parts: { "explore.table": described, "explore.filters": filters, "explore.selection": selected, "explore.accuracy": measured },
     reply(answer) { if (answer.table) { keep(answer.table); show(); } },
   };
 };
 
-function chip({ kind, label, n }, line) {
-  return named(h("button", { class: "wb-x-chip wb-x-on", onclick: () => line.send({ do: "drop", kind }) },
+function chip({ kind, label, n, saved }, line) {
+  const on = named(h("button", { class: "wb-x-chip wb-x-on", onclick: () => line.send({ do: "drop", kind }) },
     h("span", {}, label), ` · ${count(n)} `, h("span", { "aria-hidden": "true" }, TIMES)), `Remove ${label}, ${count(n)} pairs`);
+  const gone = () => line.send({ do: "remove_slice", name: label });
+  return saved ? [on, named(h("button", { class: "wb-link-button", onclick: gone }, "Delete slice"), `Delete slice ${label}`)] : [on];
 }
 
 function space(part, height, across) {
@@ -204,20 +207,20 @@ const CELLS = {
   lead: (value) => h("td", { class: "wb-right" }, value === null ? DASH : fixed(value, 2)),
 };
 
-// Baseline and candidate on one zero, which every row shares; a margin beyond the axis sits at its end.
+// Baseline and candidate on one zero, which every row shares; a margin beyond the axis is a triangle at its end.
 function pairPicture(before, after, { reach }) {
   const { width, pad } = MARGIN, x = (value) => width / 2 + (width / 2 - pad) * Math.max(-1, Math.min(1, value / reach));
   const parts = [s("path", { class: "wb-zero", d: `M${width / 2} 2V18` })], words = [];
   if (before !== null && after !== null) parts.push(s("path", { class: "wb-link", d: `M${x(before)} 10H${x(after)}` }));
-  if (before !== null) { parts.push(dot("base", x(before), 10, 3.2)); words.push(`${signed(before, 2)} baseline`); }
-  if (after !== null) { parts.push(dot("cand", x(after), 10, 3.6)); words.push(`${signed(after, 2)} candidate`); }
+  if (before !== null) { parts.push(atEnd("base", x(before), 10, 3.2, beyond(before, reach))); words.push(`${signed(before, 2)} baseline`); }
+  if (after !== null) { parts.push(atEnd("cand", x(after), 10, 3.6, beyond(after, reach))); words.push(`${signed(after, 2)} candidate`); }
   const told = `Margin ${words.join(", ")}`;
   return s("svg", { width, height: 20, role: "img", "aria-label": told }, s("title", {}, told), parts);
 }
 
 // Save slice: the button gives way to a field for the name.
 function saving(line) {
-  const open = button("Save slice", () => turn(true));
+  const open = button("Save slice", () => turn(true)), lacks = "Select some of the pairs first";
   const name = h("input", { type: "text", "aria-label": "Name of the slice", placeholder: "Name", maxlength: 60 });
   const form = h("span", { class: "wb-x-name wb-hide" }, name, button("Save", () => save()));
   const node = h("span", {}, open, form);
@@ -233,7 +236,7 @@ function saving(line) {
   });
   function draw(data) {
     open.disabled = !data.chips.length || !data.n;
-    open.title = open.disabled ? "Select some of the pairs first" : "Keep this selection by a name (s)";
+    open.title = open.disabled ? lacks : "Keep this selection by a name (s)";
   }
-  return { node, draw };
+  return { node, draw, lacks, open: () => turn(true), ready: () => !open.disabled };
 }

@@ -55,9 +55,10 @@ function gateMain(line, set) {
     for (const part of [read, caption]) flag(part, "wb-hide", state.same);
     if (state.same) { plot.replaceChildren(gateRows(state.same, false), h("p", { class: "wb-quiet" }, state.same.why)); return; }
     const width = Math.max(320, Math.floor(plot.clientWidth || 800)), two = state.pictures.length > 1;
+    const high = Math.max(...state.pictures.map(PIECES.shed.heightOf));  // one axis for both
     const focus = document.activeElement && plot.contains(document.activeElement) ? document.activeElement.dataset.of : null;
     plot.replaceChildren(...state.pictures.map((one) => {
-      const host = PIECES.shed.watershed(one, { width, plot: two ? 150 : 300, marks: chosen && chosen[one.sign], near: state.near });
+      const host = PIECES.shed.watershed(one, { width, plot: two ? 150 : 300, high, marks: chosen && chosen[one.sign], near: state.near });
       host.dataset.of = one.sign;
       if (two) host.prepend(h("div", { class: "wb-g-sign" }, mark(one.sign), h("b", {}, SIGNS[one.sign]),
         h("span", { class: "wb-quiet" }, `${one.near} within ${state.near}, ${one.effective.toFixed(1)} objectives`)));
@@ -66,13 +67,13 @@ function gateMain(line, set) {
     }));
     if (focus) plot.querySelector(`[data-of="${focus}"]`).focus();
     write(read, HINT);
-    caption.replaceChildren(...captionOf(state));
+    caption.replaceChildren(...captionOf(state, chosen));
   }
   return { node, plot, draw, controls };
 }
 const HINT = "Point at a column to read it, click to look at its prompt, drag to select prompts.";
 
-function captionOf(state) {
+function captionOf(state, chosen) {
   const one = state.pictures[state.pictures.length - 1], b = (text) => h("b", {}, text);
   const ties = one.hills.reduce((sum, hill) => sum + (hill.valley || 0), 0);
   const each = one.whole ? `${count(one.n)} prompts, one column each` : `${count(one.n)} prompts, drawn at even steps`;
@@ -82,6 +83,7 @@ function captionOf(state) {
       ? "A slope faces the side its runner-up stands on; in the valleys the gate changes its mind. Number under a valley: "
       + `prompts on which those two are less than ${state.near} apart (${count(ties)} between neighbours; the others are in the list).` : "",
     one.outer.length ? ` On the outer slopes the runner-up is mostly ${one.outer.join(" and ")}.` : "",
+    chosen && chosen[one.sign] && chosen[one.sign].runs.length ? " Black dashes under the axis: the selection." : "",
     one.seeds > 1 ? ` Ticks: another seed names another leader (${one.disagree} of prompts).` : "",
     one.gathered.length ? ` Gathered in one hill: ${one.gathered.join(", ")}.` : ""];
 }

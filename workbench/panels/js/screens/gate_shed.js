@@ -1,10 +1,12 @@
 // The watershed as a picture: drawn, read column by column, picked from and brushed. 
 const hundred = (x) => `${Math.round(100 * x)}`;
 
+// The end of its axis: its highest column.
+const heightOf = (one) => Math.max(0.05, ...one.hills.flatMap((hill) => hill.lead.map((lead, i) => lead + hill.foot[i])));
+
 // A watershed as SVG: hills, valley numbers, ticks, labels that never overlap, the selection and the primary item.
-function watershed(one, { width, plot, marks, near, labelled = true }) {
+function watershed(one, { width, plot, marks, near, high = heightOf(one), labelled = true }) {
   const left = labelled ? 34 : 0, right = labelled ? 6 : 0, span = width - left - right, x = (at) => left + span * at / one.n;
-  const high = Math.max(0.05, ...one.hills.flatMap((hill) => hill.lead.map((lead, i) => lead + hill.foot[i])));
   const labels = labelled ? placed(one, x, left, width) : { rows: 0, list: [] }, top = 4 + 30 * labels.rows, base = top + plot;
   const y = (share) => base - plot * share / high, parts = [];
   const step = high > 0.6 ? 0.25 : high > 0.3 ? 0.1 : 0.05;
@@ -158,4 +160,4 @@ function columnWords(one, at) {
   return `${one.names[one.leaders[at]]}, ${lead}${rival ? ` of ${rival}` : ""}`;
 }
 
-PIECES.shed = { watershed, columnsOf, textWidth };
+PIECES.shed = { watershed, heightOf, columnsOf, textWidth };

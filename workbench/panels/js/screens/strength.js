@@ -6,7 +6,7 @@ SCREENS.strength = (line) => {
   const progress = h("span", { class: "wb-progress", role: "progressbar", "aria-label": "Fitting the ensemble", "aria-valuemin": 0, "aria-valuemax": 100 }, bar);
   function whole(data) {
     flag(all, "wb-hide", data.waits); flag(waiting, "wb-hide", !data.waits);
-    if (!data.waits) { plot.about(data); return; }
+    if (!data.waits) { plot.about(data); act.ties(data); return; }
     if (!waiting.firstChild) waiting.replaceChildren(h("div", { class: "wb-blank wb-s-wait", role: "status" }, h("b", {}, "Fitting ten reward models on the train pairs."), left, progress));
     const { share: done, left: seconds, words } = data.waits;
     write(left, `Each judges only pairs of families that it has not seen. ${words}${seconds === null ? "" : `, ${about(seconds)}`}. Everything else works meanwhile.`);
@@ -252,7 +252,7 @@ function treatment(line) {
   const says = h("p", { class: "wb-s-says" }), does = h("button", { class: "wb-primary", onclick: () => line.send({ do: "apply" }) });
   const clear = button("Leave labels as they stand", () => line.send({ do: "clear" })), retrain = button("", () => line.send({ do: "retrain" }));
   const truths = h("div", { class: "wb-scroll" }), length = h("p", { class: "wb-s-length" }), bias = h("div", { class: "wb-hide" }, h("h4", {}, "Length"), length);
-  const known = h("div", { class: "wb-hide" }, h("h4", {}, "Labels that are truly wrong"), truths);
+  const half = h("p", { class: "wb-quiet wb-s-half" }), known = h("div", { class: "wb-hide" }, h("h4", {}, "Labels that are truly wrong"), truths, half);
   const node = h("section", { class: "wb-s-act", "aria-label": "Treatment" }, h("div", { class: "wb-bar" }, h("h3", {}, "What to do with them"), h("span", { class: "wb-space" }), unit.node),
     h("div", { class: "wb-s-fields" }, kind.node, boxes.map((box) => box.node)), says, h("div", { class: "wb-act wb-s-buttons" }, does, retrain, clear), bias, known);
   let state = null, found = null, lowest = [];
@@ -295,5 +295,6 @@ function treatment(line) {
         return drawn;
       }))));
   }
-  return { node, draw, settle, known: tell, precision };
+  const ties = (data) => write(half, data.ties ? `A true tie counts as half wrong: ${count(data.ties)} of ${count(data.n)} pairs are one.` : "");
+  return { node, draw, settle, known: tell, precision, ties };
 }

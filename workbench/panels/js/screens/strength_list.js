@@ -1,5 +1,5 @@
 // Labels in doubt, weakest first: the rows in sight are drawn, the kernel sends blocks; and the pair that is read.
-const LINE = 29, SHOWN = 11, MARGIN_ROWS = 8, PIECE = 40;
+const LINE = 29, MARGIN_ROWS = 8, PIECE = 40;
 const LISTS = [["all", "All"], ["flip", "To flip"], ["drop", "To drop"]];
 
 PIECES.suspects = (line) => {
@@ -11,15 +11,16 @@ PIECES.suspects = (line) => {
   const node = h("section", { class: "wb-s-suspects", "aria-label": "Labels in doubt" },
     h("div", { class: "wb-bar" }, h("h3", {}, "Labels in doubt"), h("span", { class: "wb-quiet" }, "weakest first; drag over the bars to choose"), h("span", { class: "wb-space" }), chip, of.node),
     scroll, none, h("div", { class: "wb-foot" }, range));
-  let state = null, rows = new Map(), asked = new Set(), here = { pair: null, at: -1 }, timer = null, frame = 0;
+  let state = null, rows = new Map(), asked = new Set(), here = { pair: null, at: -1 }, timer = null, frame = 0, shown = 11;
   function show() {
     if (!state || !state.n) return;
-    const first = Math.max(0, Math.min(Math.floor(scroll.scrollTop / LINE), state.n - 1)), from = Math.max(0, first - MARGIN_ROWS), to = Math.min(state.n, first + SHOWN + MARGIN_ROWS);
+    shown = Math.max(1, Math.floor((scroll.clientHeight - LINE) / LINE));  // the list is as tall as the pair beside it
+    const first = Math.max(0, Math.min(Math.floor(scroll.scrollTop / LINE), state.n - 1)), from = Math.max(0, first - MARGIN_ROWS), to = Math.min(state.n, first + shown + MARGIN_ROWS);
     const drawn = [], lacks = [];
     for (let at = from; at < to; at += 1) { drawn.push(row(rows.get(at), at)); if (!rows.has(at)) lacks.push(at); }
     body.replaceChildren(...drawn);
     gap(above, from * LINE); gap(below, (state.n - to) * LINE);
-    write(range, state.n > SHOWN ? `rows ${count(first + 1)}${DASH}${count(Math.min(state.n, first + SHOWN))} of ${count(state.n)}` : `${count(state.n)} ${state.n === 1 ? "row" : "rows"}`);
+    write(range, state.n > shown ? `rows ${count(first + 1)}${DASH}${count(Math.min(state.n, first + shown))} of ${count(state.n)}` : `${count(state.n)} ${state.n === 1 ? "row" : "rows"}`);
     if (lacks.length) ask(lacks[0], lacks[lacks.length - 1]);
   }
   const gap = (part, tall) => part.replaceChildren(...(tall > 0 ? [h("tr", { "aria-hidden": "true" }, h("td", { colspan: heads().length, style: `height:${tall}px;padding:0;border:0` }))] : []));
@@ -32,9 +33,11 @@ PIECES.suspects = (line) => {
       line.send({ do: "rows", from, to, stamp: state.stamp });
     }, 30);
   }
-  scroll.addEventListener("scroll", () => { cancelAnimationFrame(frame); frame = requestAnimationFrame(show); });
+  const soon = () => { cancelAnimationFrame(frame); frame = requestAnimationFrame(show); };
+  scroll.addEventListener("scroll", soon);
+  new ResizeObserver(soon).observe(scroll);
   scroll.addEventListener("keydown", (event) => {
-    const by = { ArrowDown: 1, ArrowUp: -1, PageDown: SHOWN, PageUp: -SHOWN, Home: -1e9, End: 1e9 }[event.key];
+    const by = { ArrowDown: 1, ArrowUp: -1, PageDown: shown, PageUp: -shown, Home: -1e9, End: 1e9 }[event.key];
     if (by === undefined || event.target !== scroll || !state || !state.n) return;
     event.preventDefault();
     line.send({ do: "walk", by });
@@ -53,7 +56,7 @@ PIECES.suspects = (line) => {
       pair: () => h("td", { title: pair }, pair), prompt: () => h("td", { class: "wb-s-prompt", dir: "auto", title: `${prompt} (${pair})` }, prompt),
       section: () => h("td", { class: "wb-quiet", title: section }, section), strength: () => h("td", { class: "wb-right" }, fixed(mean, 2), h("span", { class: "wb-quiet" }, ` \u00b1 ${fixed(std, 2)}`)),
       votes: () => h("td", {}, votesPicture(against, of2), ` ${against} of ${of2}`), longer: () => h("td", { class: "wb-right" }, longer === null ? DASH : signed(longer, 0) || "0"),
-      label: () => h("td", {}, wrong === null ? DASH : wrong ? h("b", {}, "wrong") : "right"), band: () => h("td", { class: band === "keep" ? "wb-quiet" : null }, band),
+      label: () => h("td", {}, wrong === null ? DASH : wrong === "tie" ? "tie" : wrong ? h("b", {}, "wrong") : "right"), band: () => h("td", { class: band === "keep" ? "wb-quiet" : null }, band),
     };
     return h("tr", { "data-pair": pair, "aria-rowindex": at + 2, "aria-current": on ? "true" : null, class: on ? "wb-s-on" : null }, heads().map((name) => cells[name]()));
   }
@@ -84,7 +87,7 @@ PIECES.suspects = (line) => {
     here = data;
     if (!state || !state.n) return;
     const first = Math.floor(scroll.scrollTop / LINE);
-    if (moved && data.at >= 0 && (data.at < first || data.at >= first + SHOWN - 1)) scroll.scrollTop = LINE * Math.max(0, data.at < first ? data.at : data.at - SHOWN + 2);
+    if (moved && data.at >= 0 && (data.at < first || data.at >= first + shown - 1)) scroll.scrollTop = LINE * Math.max(0, data.at < first ? data.at : data.at - shown + 2);
     show();
   }
   return { node, draw, chosen, reply(answer) { const got = answer.suspects; if (got && state && JSON.stringify(got.stamp) === JSON.stringify(state.stamp)) { keep(got); show(); } } };
@@ -97,7 +100,7 @@ function votesPicture(against, of) {
 
 // -- the pair that is read -------------------------------------------------------------------------------------------------------
 
-const LONG = 4000;
+const LONG = 1600;
 PIECES.labelled = () => {
   const host = h("div", {}), id = h("code", {}), where = h("span", { class: "wb-quiet" });
   const node = h("section", { class: "wb-s-reader", "aria-label": "The pair that is read" }, h("div", { class: "wb-bar" }, h("h3", {}, "Pair"), id, where), host);
@@ -111,7 +114,6 @@ PIECES.labelled = () => {
     if (!data.text) { host.replaceChildren(facts, blank("This study has no text.", "The ensemble reads features; there is nothing here to read.")); return; }
     const key = h("p", { class: "wb-r-key" }, data.text.note ? data.text.note : [h("span", { class: "wb-r-chosen" }, "only in chosen"), h("span", { class: "wb-r-rejected" }, "only in rejected")]);
     host.replaceChildren(facts, text("Prompt", data.text.prompt), key, text("Chosen", data.text.chosen, "chosen"), text("Rejected", data.text.rejected, "rejected"));
-    host.scrollTop = 0;
   }
   function text(word, parts, kind) {
     const whole = parts.map(([piece]) => piece).join("");

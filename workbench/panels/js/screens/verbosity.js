@@ -41,10 +41,10 @@ function lengths(line) {
   const view = segments("Which correlation", [["pooled", "Pooled"], ["within", "Within prompts"], ["section", "By section"]],
     (v) => set({ by: v }));
   const retrain = h("button", { class: "wb-primary", onclick: () => line.send({ do: "retrain" }) }, "Retrain");
-  const host = h("div", { class: "wb-v-rows" }), key = h("div", { class: "wb-key" });
+  const prove = button("Test equivalence", () => set({ test: true })), host = h("div", { class: "wb-v-rows" }), key = h("div", { class: "wb-key" });
   const node = h("section", { class: "wb-v-main", "aria-label": "Objectives against length" },
     h("div", { class: "wb-bar wb-v-bar" }, h("h3", {}, "Verbosity"), meta, h("span", { class: "wb-space" }), debias.node, retrain,
-      view.node,
+      view.node, prove,
       button("Export", () => line.send({ do: "export" }), { title: "Put this figure into the tray (e)" })), lead, host, key, notes);
   let last = "", drawn = null, waiting = 0;
   new ResizeObserver(() => {
@@ -63,6 +63,8 @@ function lengths(line) {
     flag(retrain, "wb-hide", !state.edited); retrain.disabled = state.running; retrain.title = state.running
       ? "A job is running: this one would wait" : "";
     for (const part of [lead, key, notes, meta]) flag(part, "wb-hide", state.blank);
+    flag(prove, "wb-hide", !state.test || state.test.asked);
+    if (state.test) prove.title = `Is what is left of ${state.test.nuisance} within \u00b1${share(state.band).replace("+", "")}? ${state.test.how}: takes some seconds`;
     const now = JSON.stringify(state);
     if (now === last) return;
     last = now;
@@ -79,33 +81,34 @@ function lengths(line) {
   }
   function table(state) {
     const many = state.columns.length > 1 || state.view === "section", pad = 8;
-    const rest = 266 + (many ? 0 : 120) + (state.penalties ? 234 : 0) + (state.test ? 132 : 0), room = (host.clientWidth || 1000) - rest;
-    const width = Math.max(many ? 110 : 200, Math.min(many ? 170 : 380, Math.floor(room / state.columns.length) - 12));
-    const at = (rho) => width / 2 + (width / 2 - pad) * Math.max(-1, Math.min(1, rho / state.axis)), test = state.test;
+    const test = state.test, asked = test && test.asked, wide = host.clientWidth || 1000, narrow = wide < 760;
+    const name = state.rows.some((row) => row.swap) ? 186 : narrow ? 120 : 150, does = narrow ? 132 : 170;
+    const group = wide < 726 ? 34 : 104;  // the words of groups are hidden there
+    const rest = group + 12 + name + (many ? 0 : 120) + (state.penalties ? 60 + does : 0) + (asked ? 132 : 0), room = wide - rest;
+    const width = Math.max(narrow || many ? 110 : 200, Math.min(many ? 170 : 380, Math.floor(room / state.columns.length) - 12));
+    const at = (rho) => width / 2 + (width / 2 - pad) * Math.max(-1, Math.min(1, rho / state.axis));
     const axis = s("svg", { class: "wb-axis-row", width, height: 14, "aria-hidden": "true" }, [-1, 0, 1].map((end) =>
       s("text", { class: ["", "wb-mid", "wb-end"][end + 1], x: at(end * state.axis), y: 11 }, end ? share(end * state.axis) : "0")));
     const head = (one) => h("th", { scope: "col", class: "wb-v-head", title: one.words },
       many ? `${one.name}, ${count(one.families)} families` : `${count(one.n)} rows, ${count(one.families)} families`,
         axis.cloneNode(true));
-    const ask = !test ? null : test.asked ? h("span", { title: test.how },
-      `|\u03c1| with ${test.nuisance} < ${share(state.band).replace("+", "")}`)
-      : h("button", { class: "wb-button", title: `${test.how}: takes some seconds`, onclick: () => set({ test: true }) },
-        "Test equivalence");
-    const cells = columns([104, 150, ...state.columns.map(() => width + 12), ...(many ? [] : [120]),
-      ...(state.penalties ? [64, 170] : []), ...(test ? [132] : [])]);
+    const ask = asked ? h("span", { title: test.how }, `|\u03c1| with ${test.nuisance} < ${share(state.band).replace("+", "")}`) : null;
+    const cells = columns([group, name, ...state.columns.map(() => width + 12), ...(many ? [] : [120]),
+      ...(state.penalties ? [60, does] : []), ...(asked ? [132] : [])]);
     return h("table", { class: "wb-table wb-v-table" }, cells,
       h("thead", {}, h("tr", {}, h("td", {}), h("th", { scope: "col" }, "Objective"), state.columns.map(head), many ? null : h("th",
         { scope: "col", class: "wb-right" }, "\u03c1"),
         state.penalties ? [h("th", { scope: "col", class: "wb-right" }, "\u03bb"), h("th", { scope: "col" }, "What debias does")] : null,
-          test ? h("th", { scope: "col" }, ask) : null)),
+          asked ? h("th", { scope: "col" }, ask) : null)),
       h("tbody", {}, state.rows.map((row) => h("tr", { class: row.first ? "wb-first" : null },
         row.first ? h("th", { class: `wb-group wb-f-${row.slot}`, scope: "rowgroup", rowspan: row.first }, h("span",
           { class: "wb-band" }), shape(row.slot), h("span", { class: "wb-word" }, row.group)) : null,
-        h("th", { scope: "row", class: "wb-name", title: row.name }, row.name),
-        row.marks.map((marks) => h("td", {}, track(marks, { width, at, zero: true, band: state.band, word: row.name }))),
+        h("th", { scope: "row", class: "wb-name", title: called(row) }, called(row)),
+        row.marks.map((marks) => h("td", {}, track(marks, { width, at, zero: true, band: state.band, word: called(row) }))),
         many ? null : h("td", { class: "wb-right" }, numbers(row.marks[0])),
-        state.penalties ? rooted(row.penalty, state.solved) : null, test ? verdict(row.verdict, test) : null))));
+        state.penalties ? rooted(row.penalty, state.solved) : null, asked ? verdict(row.verdict, test) : null))));
   }
+  const called = (row) => (row.swap ? `${row.name} \u2192 ${row.swap}` : row.name);
   const numbers = (marks) => ["base", "cand", "ghost"].filter((kind) => marks[kind] && marks[kind][0] !== null).map((kind, i) =>
     [i ? " \u2192 " : "", h("span", { class: kind === "ghost" ? "wb-dashed" : null }, share(marks[kind][0]))]);
   const rooted = (penalty, solved) => penalty ? [
@@ -113,8 +116,8 @@ function lengths(line) {
       || "0").join(", "))),
     h("td", { title: penalty.words }, penalty.rewards ? h("b", {}, penalty.words) : penalty.words)] : [h("td", {}), h("td", {})];
   const verdict = (found, test) => h("td", found && found.interval[0] !== null
-    ? { title: `90 % interval ${fixed(found.interval[0], 3)} to ${fixed(found.interval[1], 3)}` } : {},
-    !test.asked ? "" : !test.done ? "testing\u2026" : !found ? DASH : found.equivalent ? "shown" : found.words.replace(/:.*/, ""));
+    ? { title: `\u03c1 ${fixed(found.rho, 2)}, 90 % interval ${fixed(found.interval[0], 3)} to ${fixed(found.interval[1], 3)}` } : {},
+    !test.done ? "testing\u2026" : !found ? DASH : found.equivalent ? "shown" : found.words.replace(/:.*/, ""));
   return { node, draw };
 }
 

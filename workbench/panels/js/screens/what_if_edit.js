@@ -2,7 +2,7 @@
 PIECES.edit = (line) => {
   const reset = h("button", { class: "wb-link-button", onclick: () => line.send({ do: "reset" }) }, "Reset");
   const name = h("input", { class: "wb-plain", type: "text", maxlength: 80, placeholder: "Name this edit", "aria-label": "Name of this edit" });
-  const note = h("input", { class: "wb-plain", type: "text", maxlength: 400, placeholder: "Note", "aria-label": "Note on this edit" });
+  const note = h("input", { class: "wb-plain", type: "text", maxlength: 400, placeholder: "Add a note", "aria-label": "Note on this edit" });
   for (const [box, key] of [[name, "name"], [note, "note"]]) {
     box.addEventListener("change", () => line.send({ do: "annotate", [key]: box.value.trim() }));
   }
@@ -129,6 +129,7 @@ function jobView(line) {
   function draw(job) {
     flag(node, "wb-hide", !job);
     if (!job) return;
+    write(title, `Held-out loss${job.treated ? ", treated labels" : ""}`); flag(picture, "wb-hide", !job.curves.length && !job.blank && !job.running);
     write(about, job.about); write(text, job.text); write(state, job.said);
     bar.style.width = `${100 * job.fraction}%`;
     progress.setAttribute("aria-valuenow", Math.round(100 * job.fraction));

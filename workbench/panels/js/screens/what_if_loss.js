@@ -25,7 +25,7 @@ PIECES.loss = (job) => {
   const written = (kind, at, y, text) => s("text", { class: `wb-tick ${kind}`, x: at, y }, text);
   parts.push(ends.map((end) => written(end.live ? "wb-strong" : "", width - right + 6, end.y + 4, end.text)));
   parts.push([0, 0.5, 1].map((f) => written("wb-mid", x(f * steps), height - 6, count(f * steps) + (f === 1 ? " steps" : ""))));
-  const said = `Held-out loss over ${count(steps)} steps. ${job.about}`;
+  const said = `Held-out loss${job.treated ? ", treated labels," : ""} over ${count(steps)} steps. ${job.about}`;
   return s("svg", { width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": said }, parts);
 };
 
