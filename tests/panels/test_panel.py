@@ -65,6 +65,16 @@ class Page:
         return [part["name"] for message, _ in self.heard for part in message.get("parts", [])]
 
 
+class Listless(Screen):
+    name, label = "listless", "Listless"
+
+    def parts(self):
+        raise IndexError("nothing there")
+
+    def do(self, message, buffers):
+        raise AttributeError("no such thing")
+
+
 @pytest.fixture
 def page(session):
     Plain.opened = 0
@@ -114,6 +124,15 @@ def test_what_cannot_be_drawn_says_why_and_the_rest_stands(page):
     page("open", screen="broken")
     assert page.panel.shown["broken"]["lacking"] == {"fact": "No features here.", "why": "Run `workbench extract` first"}
     assert "ZeroDivisionError" in page.panel.shown["broken.odd"]["lacking"]["why"] and "head" in page.panel.shown
+
+
+def test_a_screen_that_cannot_list_its_parts_still_answers(session):
+    page = Page(Panel(session, (Plain, Listless), title="Odd"))
+    page("hello", screen="listless")
+    assert "IndexError: nothing there" in page.panel.shown["listless"]["lacking"]["why"]
+    answer = page("touch", screen="listless")
+    assert answer["ack"] == ["page", 2] and "AttributeError: no such thing" in answer["trouble"]["why"]
+    page.panel.close()
 
 
 BAD = ({"do": "nonsense"}, {"do": "go", "step": 99}, {"do": "go"}, {"do": "seeds", "value": "many"}, {"do": "open", "screen": "moon"},

@@ -105,9 +105,8 @@ class Panel(anywidget.AnyWidget):
         reply, self._trouble = None, None
         try:
             reply = self._do(message, list(buffers or ()))
-        except (WorkbenchError, KeyError, TypeError, ValueError) as error:
-            why = str(error) if isinstance(error, WorkbenchError) else f"The panel sent {message.get('do')!r} without a usable value."
-            self._trouble = {"fact": "Nothing was changed.", "why": why, "retry": False}
+        except Exception as error:  # the page waits for an answer, whatever happens
+            self._trouble = {"fact": "Nothing was changed.", "why": _why(error, message), "retry": False}
         self._ack = [str(message.get("view", "")), int(message.get("seq", 0))]
         self._draw(always=True, reply=reply)
         return reply
@@ -141,7 +140,7 @@ class Panel(anywidget.AnyWidget):
                 return
             parts = [Part("head", (self.session.revision, self.session.job), self._head)]
             for name in dict.fromkeys(self._views.values()):
-                parts += self.screen(name).parts()
+                parts += _listed(self.screen(name))
             fresh, buffers = [], []
             for part in parts:
                 if part.name in self._sent and self._sent[part.name] == part.key:
@@ -167,6 +166,27 @@ class Panel(anywidget.AnyWidget):
         if self._views and (job.state == "stopping" or now - self._told >= PULSE):
             self._told = now
             self.send({"job": job_of(self.session, job)})
+
+
+def _why(error: Exception, message: dict) -> str:
+    if isinstance(error, WorkbenchError):
+        return str(error)
+    if isinstance(error, (KeyError, TypeError, ValueError)):
+        return f"The panel sent {message.get('do')!r} without a usable value."
+    return f"{type(error).__name__}: {error}. The session is unharmed."
+
+
+def _listed(screen: Screen) -> list[Part]:
+    """A screen's parts; one that cannot even list them has its reason for its only part."""
+    try:
+        return list(screen.parts())
+    except Exception as error:
+        trouble = error
+
+    def raised() -> dict:
+        raise trouble
+
+    return [Part(screen.name, ("broken", repr(trouble)), raised)]
 
 
 def _made(part: Part) -> tuple[dict, list[bytes]]:
