@@ -19,6 +19,8 @@ from scipy.stats import spearmanr
 import workbench.session.training as training
 from workbench import panels
 from workbench.errors import WorkbenchError
+from workbench.evaluate.inference import estimate
+from workbench.evaluate.metrics import correct
 from workbench.panels.versus import comparison
 from workbench.scenario.run import run
 from workbench.session import Session
@@ -301,3 +303,14 @@ def test_any_messages_leave_a_state_that_can_be_drawn(planted_study, baseline, a
         assert sum(step["here"] for step in state["history"]["steps"]) == 1
         assert {step["parent"] for step in state["history"]["steps"]} - {None} <= {step["at"] for step in state["history"]["steps"]}
     panel.close()
+
+
+def test_the_accuracy_says_how_sure_it_is(send, session, baseline):
+    send("objective", name="safety", on=False)
+    shown = session.preview().result
+    found = estimate(correct(shown.margins), shown.families)
+    words = send.panel.shown["what_if.sure"]["words"]
+    interval = f"95 % [{100 * found.low:.1f}, {100 * found.high:.1f}]"
+    assert words.startswith(f"{interval}, {len(session.items)} pairs, {found.families} families, 2 seeds")
+    send("objective", name="safety", on=True)
+    assert send.panel.shown["what_if.sure"]["words"] != words

@@ -19,7 +19,7 @@ def common(panel, message: dict) -> dict | None:
         session.go(int(message["step"]), origin=origin)
     elif do == "pin":
         session.pin(step=message.get("step"), origin=origin)
-        return {"said": "Pinned as baseline. The last one stays in the tree: choose it under Baseline to go back."}
+        return {"said": "Pinned. To go back, choose another step under Baseline."}
     elif do == "seeds":
         session.set_seeds(int(message["value"]), origin=origin)
     elif do == "cancel":

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import threading
+from math import isfinite
 
 from ..errors import WorkbenchError
+from ..evaluate.inference import Estimate, estimate
+from ..evaluate.metrics import correct
 from ..scenario.edits import recipe_key
 from ..scenario.preview import preview
 from ..session import Session
@@ -12,6 +15,8 @@ from . import options
 from .describe import describe
 from .progress import job_of, noise_state, queue
 from .screen import Part, Screen
+
+AT_ONCE = 20_000  # margins [seed pair] whose interval is worked out in the gesture itself, in some 10 ms
 
 
 class WhatIf(Screen):
@@ -30,7 +35,24 @@ class WhatIf(Screen):
         return [
             Part("what_if", (*recipe, session.result_of(session.draft)), self._state),
             Part("what_if.run", (*recipe, jobs), self._run),
+            self._sure(),
         ]
+
+    def _sure(self) -> Part:
+        """How sure the accuracy on screen is; of many pairs it is worked out beside everything else."""
+        session = self.session
+        try:
+            shown = session.result_of(session.draft) or (session.preview().result if session.baseline is not None else None)
+        except WorkbenchError:  # the preview says why
+            shown = None
+        if shown is None:
+            return Part("what_if.sure", None, dict)
+
+        def work(**_) -> Estimate:
+            return estimate(correct(shown.margins), shown.families)
+
+        found = work() if shown.margins.size <= AT_ONCE else self.later.get(("sure", shown), work)
+        return Part("what_if.sure", (shown, found is not None), lambda: _sure_words(found))
 
     def _state(self) -> dict:
         session = self.session
@@ -78,6 +100,17 @@ class WhatIf(Screen):
             session.measure_noise(origin=origin)
         else:
             super().do(message, buffers)
+
+
+def _sure_words(found: Estimate | None) -> dict:
+    """Interval, pairs, families and seeds, and what is lacking."""
+    if found is None:
+        return {"words": "Interval …"}
+    n, families = (f"{count:,}".replace(",", "\N{THIN SPACE}") for count in (found.n, found.families))
+    made_of = f"{n} pairs, {families} families, {found.seeds} seed{'s' if found.seeds > 1 else ''}"
+    low, high = (f"{100 * end:.1f}" for end in (found.low, found.high))
+    lacks = f"; {found.words}" if found.words else ""
+    return {"words": (f"95 % [{low}, {high}], " if isfinite(found.low) else "") + made_of + lacks}
 
 
 def _warm_up(session: Session) -> None:

@@ -10,7 +10,7 @@ SCREENS.what_if = (line, shell) => {
   }
   const settle = () => last && draw(last, true);  // back from what was asked to what is
   return {
-    node, parts: { what_if: draw, "what_if.run": side.run }, job: side.job, settle, silent: settle,
+    node, parts: { what_if: draw, "what_if.run": side.run, "what_if.sure": side.sure }, job: side.job, settle, silent: settle,
     trouble: (found) => { side.trouble(found); list.answered(found); },
   };
 };

@@ -12,6 +12,7 @@ PIECES.edit = (line) => {
   const retrain = h("button", { class: "wb-primary", onclick: () => line.send({ do: "retrain" }) }, "Retrain");
   const seeds = h("select", { "aria-label": "How many seeds to train" }), cost = h("span", { class: "wb-quiet" });
   seeds.addEventListener("change", () => line.send({ do: "seeds", value: Number(seeds.value) }));
+  const sure = h("dd", { class: "wb-sure" });
   const trouble = h("div", { class: "wb-trouble wb-hide", role: "alert" }), running = jobView(line), waiting = queueView(line), noise = noiseView(line);
   const node = h("section", { class: "wb-aside", "aria-label": "This edit" },
     h("div", { class: "wb-bar wb-a-head" }, h("h3", {}, "This edit"), name, reset),
@@ -34,7 +35,7 @@ PIECES.edit = (line) => {
     reset.disabled = !state.edits.length;
     drawEdits(edits, state.edits);
     notes.replaceChildren(...state.notes.map((text) => h("p", {}, text)));
-    drawPreview(preview, state);
+    drawPreview(preview, state, sure);
   }
   function run(state) {
     retrain.disabled = Boolean(state.blocked);
@@ -43,7 +44,7 @@ PIECES.edit = (line) => {
     write(cost, state.cost === null ? "" : about(state.cost));
     running.draw(state.job); waiting.draw(state.queue); noise.draw(state.noise);
   }
-  return { node, draw, run, job: running.draw, trouble: (found) => drawTrouble(trouble, found, line) };
+  return { node, draw, run, sure: (data) => write(sure, data.words || ""), job: running.draw, trouble: (found) => drawTrouble(trouble, found, line) };
 };
 
 function drawEdits(list, edits) {
@@ -56,7 +57,7 @@ function drawEdits(list, edits) {
     h("b", {}, edit.name), edit.rest ? h("span", { class: "wb-rest" }, edit.rest) : null, edit.note ? h("em", {}, edit.note) : null)));
 }
 
-function drawPreview(box, state) {
+function drawPreview(box, state, sure) {
   const p = state.preview;
   flag(box, "wb-solid", p && p.retrained);
   if (!p || p.error) {
@@ -73,7 +74,7 @@ function drawPreview(box, state) {
       p.retrained ? h("span", { class: "wb-quiet" }, p.seeds) : h("span", { class: "wb-tag" }, "not retrained"),
       h("span", { class: "wb-space" }), h("span", { class: "wb-quiet" }, p.ms === null ? "" : `${Math.max(1, Math.round(p.ms))} ms`)),
     h("dl", {},
-      pair("Accuracy, dev", percent(p.accuracy[0]), percent(p.accuracy[1]), " %"),
+      pair("Accuracy, dev", percent(p.accuracy[0]), percent(p.accuracy[1]), " %"), sure,
       h("dt", {}, "Pairs that flip"), h("dd", {}, number(count(p.flips[0])), ` of ${count(p.flips[1])}`),
       p.length ? pair(`Correlation with ${state.length}`, share(p.length[0]), share(p.length[1]), "") : []),
     h("p", {}, p.note));
