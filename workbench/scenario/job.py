@@ -10,8 +10,6 @@ from typing import Any
 from ..errors import WorkbenchError
 from .recipe import Scenario
 
-STATES = ("queued", "running", "stopping", "done", "cancelled", "failed")
-
 
 class Job:
     """One call of ``work(progress=, cancel=)`` in a thread of its own.
