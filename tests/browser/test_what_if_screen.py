@@ -106,7 +106,7 @@ def test_labels_name_and_note(stage):
 
 def test_jobs_wait_are_taken_off_and_cancel_is_seen_at_once(stage):
     page, session = stage.page, stage.panel.session
-    session.set_gate(steps=20_000, lr=1e-5)
+    session.set_gate(steps=20_000, lr=1e-5, hidden=(512, 512, 512))  # slow enough to be waited for on any machine
     stage.settle()
     page.get_by_role("button", name="Retrain", exact=True).click()
     stage.until("() => /step .* left/.test(document.querySelector('.wb-foot').innerText)")

@@ -15,8 +15,8 @@ from ..evaluate.metrics import correct
 from ..scenario.blame import MOST, blame, edits_between, untrained
 from ..scenario.recipe import Scenario
 from ..scenario.result import HEAD
+from .groups import slot_of
 from .items import Items
-from .places import slot_of
 from .progress import noise_state
 from .screen import Part, Screen
 from .versus import comparison, waiting

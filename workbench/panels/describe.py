@@ -19,9 +19,9 @@ from ..scenario.result import Result
 from ..session import Session
 from ..study import Study
 from . import options
+from .groups import by_group, slot_of
 from .words import edit_list, trained_words
 
-SLOTS = ("instruction", "helpful", "truth", "safety", "code", "form")
 SEEDS = (1, 3, 5, 10)
 
 
@@ -124,17 +124,12 @@ def _objectives(session: Session, shown: _Shown) -> list[dict]:
     for name in session.objectives:
         group = study.objective_info[name].group or "Objectives"
         rows.append({
-            "name": name, "group": group, "slot": group.lower() if group.lower() in SLOTS else "other", "first": 0,
+            "name": name, "group": group, "slot": slot_of(group), "first": 0,
             "on": on(draft, name), "multiplier": draft.multiply.get(name, 1.0), "swap": draft.swap.get(name),
             "edited": _edits_of(draft, name) != _edits_of(pinned, name),
             "before": before.get(name), "after": after.get(name), "share": shares.get(name), "null": name in null,
         })
-    groups = list(dict.fromkeys(row["group"] for row in rows))
-    rows.sort(key=lambda row: groups.index(row["group"]))
-    for group in groups:
-        members = [row for row in rows if row["group"] == group]
-        members[0]["first"] = len(members)
-    return rows
+    return by_group(rows)
 
 
 def _edits_of(scenario: Scenario, name: str) -> tuple:

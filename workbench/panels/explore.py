@@ -10,9 +10,10 @@ import numpy as np
 from ..errors import WorkbenchError
 from . import reader
 from .atlas import Atlas
+from .groups import slot_of
 from .items import SAID, WAYS, Items, step
 from .narrow import GIVEN, Narrowing, Piece, choices, filtered, lassoed, searched
-from .places import Places, paint, slot_of
+from .places import Places, paint
 from .screen import Part, Screen
 
 HEADS = {name: name.capitalize() for name in WAYS}

@@ -8,7 +8,6 @@ import numpy as np
 
 from ..errors import WorkbenchError
 from ..scenario.result import Result
-from .describe import SLOTS
 from .gate_view import (
     EFFECT,
     WEIGHT,
@@ -25,6 +24,7 @@ from .gate_view import (
     small,
     together,
 )
+from .groups import slot_of
 from .screen import Part, Screen
 
 BASE, CAND, BOTH = "baseline", "candidate", "both"
@@ -67,8 +67,7 @@ class Gate(Screen):
 
     @cached_property
     def _slots(self) -> dict[str, str]:
-        groups = {name: (about.group or "").lower() for name, about in self.session.study.objective_info.items()}
-        return {name: group if group in SLOTS else "other" for name, group in groups.items()}
+        return {name: slot_of(about.group) for name, about in self.session.study.objective_info.items()}
 
     # -- the gates, read once ----------------------------------------------------------------------
 

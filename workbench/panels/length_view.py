@@ -16,7 +16,8 @@ from ..objectives.ranks import spearman
 from ..scenario.lengths import length_matched, rewards_of
 from ..scenario.result import HEAD, Result
 from ..study import Study
-from .describe import SLOTS, length_of
+from .describe import length_of
+from .groups import by_group, slot_of
 
 DRAWN = 3000  # answers that are drawn at most
 VIEWS = {"pooled": POOLED, "within": WITHIN, "section": POOLED}
@@ -66,14 +67,8 @@ def rows(study: Study, shown: dict[str, dict], ghost: Result | None, length: Pai
         group = study.objective_info[name].group if name in study.objective_info else None
         marks = [{**{sign: cells[sign, head, name] for sign in shown if (sign, head, name) in cells},
                   **({"ghost": [ghosts[head, name], None, None]} if (head, name) in ghosts else {})} for head in heads]
-        low = (group or "").lower()
-        out.append({"name": name, "group": group or "Objectives", "slot": low if low in SLOTS else "other", "marks": marks, "first": 0})
-    groups = list(dict.fromkeys(row["group"] for row in out))
-    out.sort(key=lambda row: groups.index(row["group"]))
-    for group in groups:
-        members = [row for row in out if row["group"] == group]
-        members[0]["first"] = len(members)
-    return out
+        out.append({"name": name, "group": group or "Objectives", "slot": slot_of(group), "marks": marks, "first": 0})
+    return by_group(out)
 
 
 def _ghosts(ghost: Result | None, length: PairSide, view: str, heads: list[str]) -> dict[tuple[str, str], float]:

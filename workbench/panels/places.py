@@ -13,7 +13,7 @@ from ..axes import PairMask
 from ..projection import PromptMap
 from ..projection.clusters import densest
 from ..study import Study
-from .describe import SLOTS
+from .groups import SLOTS, slot_of
 from .items import Items
 
 DRAWN = (*SLOTS, "other")
@@ -96,12 +96,6 @@ def paint(places: Places, items: Items, study: Study) -> tuple[dict, list[bytes]
     counts = np.bincount(codes, minlength=len(DRAWN))
     legend = [{"slot": slot, "name": names[at], "n": int(counts[at])} for at, slot in enumerate(DRAWN) if counts[at]]
     return {"by": "group" if by_group else "section", "legend": legend}, [codes.tobytes()]
-
-
-def slot_of(group: str | None) -> str:
-    """The sign of a group: one of the six, or "other"."""
-    low = (group or "").lower()
-    return low if low in SLOTS else "other"
 
 
 def _by_group(places: Places, items: Items, slots: np.ndarray) -> tuple[UInt8[np.ndarray, " place"], list[str]]:

@@ -12,8 +12,8 @@ from ..scenario.result import HEAD, Result
 from ..session import Session
 from . import edit_text
 from .edit_text import WAITS, Edit
+from .groups import slot_of
 from .item_text import position, rewards, runs, texts_of
-from .places import slot_of
 from .screen import Part
 
 ROWS = 6  # objectives of the running sum before the others
