@@ -17,6 +17,11 @@ def contributions(weights: PairObj, scores: Scores) -> PairObj:
     return weights * scores.margins
 
 
+def null_experts(scores: Scores) -> tuple[str, ...]:
+    """Objectives whose scores are the same everywhere, as the debiased nuisance's are: their weight moves nothing."""
+    return tuple(np.asarray(scores.names)[np.ptp(scores.values, axis=(0, 1)) == 0])
+
+
 def decompose(weights: PairObj, scores: Scores, pair: int) -> pd.DataFrame:
     """One pair's margin: objective, weight (≥ 0), score difference, contribution; contributions sum to the margin."""
     weight, difference = weights[pair].astype(np.float64), scores.values[pair].astype(np.float64)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import WorkbenchError
+from .attribution import null_experts
 from .leads import OTHERS, laid, leaders, line_of, shares_of
 
 NEAR = 0.1  # a lead below this is a near tie
@@ -83,10 +84,10 @@ class Watershed:
         first = ~pairs["prompt_id"].duplicated().to_numpy()
         told = {key: pairs.loc[first, column].tolist() if column in pairs.columns else None
                 for key, column in (("ids", "prompt_id"), ("families", "family"), ("sections", by))}
-        null = np.asarray(result.scores.names)[np.ptp(result.scores.values, axis=(0, 1)) == 0]
+        null = null_experts(result.scores)
         if len(null) == len(result.names):
             raise WorkbenchError("no objective differs between answers", where="watershed")
-        return cls.of(np.asarray(result.weights)[:, first], result.names, null=tuple(null), **told, **options)
+        return cls.of(np.asarray(result.weights)[:, first], result.names, null=null, **told, **options)
 
     @classmethod
     def from_table(cls, table: pd.DataFrame, *, near: float = NEAR) -> Watershed:

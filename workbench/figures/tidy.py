@@ -9,11 +9,10 @@ import pandas as pd
 
 from .. import __version__
 from ..errors import WorkbenchError, listing
-from ..evaluate.attribution import decompose
+from ..evaluate.attribution import decompose, null_experts
 from ..evaluate.correlation import objective_correlation as correlation_square
 from ..evaluate.correlation import verbosity_table
 from ..evaluate.metrics import LONGER
-from ..scores import Scores
 
 
 def provenance(data) -> dict:
@@ -31,11 +30,6 @@ def provenance(data) -> dict:
             if hasattr(r, "scenario")  # a strength belongs to a study alone
         ]
     return found
-
-
-def null_experts(scores: Scores) -> tuple[str, ...]:
-    """Objectives whose scores are the same everywhere, as the debiased nuisance's are: their weight moves nothing."""
-    return tuple(np.asarray(scores.names)[np.ptp(scores.values, axis=(0, 1)) == 0])
 
 
 def position(result, pair) -> int:

@@ -15,13 +15,11 @@ def describe_head(session: Session) -> dict:
     """Plain JSON values for the header and the row of tabs."""
     pinned, history, selection = session.baseline_scenario, session.history, session.selection
     return {
-        "revision": session.revision,
         "study": {"name": session.study.name, "hash": session.study.hash},
         "baseline": {"label": pinned.name or in_words(session.study, pinned, history.steps[0].scenario)},
         "candidate": _candidate(session),
         "history": {"undo": history.can_undo, "redo": history.can_redo, "steps": steps(session)},
         "selection": {"n": int(selection.n), "of": len(session.items), "label": selection.label, "kind": selection.kind},
-        "slices": [{"name": name, "n": len(one.ids)} for name, one in session.slices.items()],
         "seeds": len(session.draft.seeds),
         "job": job_of(session, session.job),
         "queued": sum(job.state == "queued" for job in session.jobs),
