@@ -16,9 +16,9 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "workbench"
 # A file imports only from those above it; within a package, never in a circle.
 ORDER = (
-    "errors", "axes", "tables", "readers", "measured", "bundle", "features", "scores", "study", "check", "backbone", "extract", "shipped",
-    "projection", "preference", "objectives", "scalarize", "model", "evaluate", "scenario", "session", "figures", "panels",
-    "doctor", "commands",
+    "errors", "axes", "budget", "tables", "readers", "measured", "bundle", "shards", "features", "rows", "scores", "writing", "study",
+    "check", "backbone", "extract", "shipped", "projection", "preference", "objectives", "scalarize", "model", "evaluate", "scenario",
+    "session", "figures", "panels", "doctor", "commands",
 )
 EXEMPT = {"__init__", "__main__"}
 MOST_LINES = 300

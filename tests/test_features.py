@@ -111,6 +111,8 @@ def test_non_finite_rows_on_disk_are_found_at_first_read(tmp_path, value):
     refuse(lambda: opened.rows("response", np.array([4])), "response-00001.safetensors", "hash does not match", "Restore")
     assert opened.hashes() == ["response-00001.safetensors"]
     opened.index["kinds"]["response"]["shards"][1]["sha256"] = sha256(tmp_path / "response-00001.safetensors")
+    write_index(tmp_path, opened.index["kinds"])
+    opened = FeatureStore.open(tmp_path)
     refuse(lambda: opened.rows("response", np.array([4])), "response-00001.safetensors", "rows 2", "Extract these rows again")
 
 

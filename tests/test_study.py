@@ -13,8 +13,7 @@ import pandas as pd
 import pytest
 from planted import planted
 
-from workbench import bundle
-from workbench import study as study_module
+from workbench import bundle, writing
 from workbench.errors import WorkbenchError
 from workbench.features import compose, write_index, write_shard
 from workbench.measured import n_words
@@ -107,7 +106,7 @@ def test_killed_in_the_middle_of_a_write_leaves_nothing_visible(tmp_path, monkey
         write(path, data)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        for module in (bundle, study_module):
+        for module in (bundle, writing):
             patch.setattr(module, "write_atomic", dying)
         Study.write(tables(), tmp_path / "s")
     with pytest.raises(WorkbenchError, match="no study here"):  # six tables, then study.json

@@ -75,19 +75,31 @@ def write_parquet(path: Path, frame: pd.DataFrame) -> None:
     write_atomic(path, parquet_bytes(frame))
 
 
-def read_parquet(path: Path, digest: str | None = None) -> pd.DataFrame:
-    """One table; WorkbenchError for what is not parquet, or whose SHA-256 is not `digest`."""
+def read_parquet(path: Path, digest: str | None = None, columns: list[str] | None = None) -> pd.DataFrame:
+    """One table, or those of the columns that it has; WorkbenchError for what is not parquet, or whose SHA-256 is not `digest`."""
     import pyarrow as pa
 
     try:
-        data = path.read_bytes()
-        if digest is not None and hashlib.sha256(data).hexdigest() != digest:
-            raise WorkbenchError("hash does not match: the file was changed after the study was written", where=str(path), remedy=RESTORE)
-        return pd.read_parquet(io.BytesIO(data))
+        with open(path, "rb") as file:
+            if digest is not None and hashlib.file_digest(file, "sha256").hexdigest() != digest:
+                what = "hash does not match: the file was changed after the study was written"
+                raise WorkbenchError(what, where=str(path), remedy=RESTORE)
+            if columns is not None:
+                there = parquet_columns(path)
+                columns = [name for name in columns if name in there]
+            file.seek(0)
+            return pd.read_parquet(file, columns=columns)
     except WorkbenchError:
         raise
     except (OSError, pa.ArrowException, ValueError) as error:
         raise WorkbenchError(f"not a readable parquet file ({type(error).__name__})", where=str(path), remedy=RESTORE) from None
+
+
+def parquet_columns(path: Path) -> list[str]:
+    """Names of a table's columns; reads no row."""
+    import pyarrow.parquet as pq
+
+    return pq.read_schema(path).names
 
 
 def lock(path: Path):

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from . import budget
 from .errors import WorkbenchError
 
 PYTHONS = (3, 11), (3, 13)
@@ -62,6 +63,15 @@ def _demo() -> Finding:
     except WorkbenchError as error:
         return Finding("shipped study", False, error.what, "wb.demo()", f"{sys.executable} data/build_demo.py", needed=True)
     return Finding("shipped study", True, f"{study.name} {study.hash}", needed=True)
+
+
+def _memory() -> Finding:
+    try:
+        whole, free = budget.limit(), budget.free()
+    except WorkbenchError as error:
+        return Finding("memory", False, error.what, "studies larger than memory", f"export {budget.VARIABLE}=6GiB")
+    by = budget.VARIABLE if os.environ.get(budget.VARIABLE) else f"half of what was free; {budget.VARIABLE} sets it"
+    return Finding("memory", True, f"budget {budget.words(whole)} ({by}), {budget.words(free)} free")
 
 
 def _gpu() -> Finding:
@@ -129,7 +139,7 @@ def _version(package: str) -> str:
 
 
 LOOKS = (
-    _python, _demo, _gpu, _browser, _encoder, _real_data,
+    _python, _demo, _memory, _gpu, _browser, _encoder, _real_data,
     _package("laboratory", "jupyterlab", "jupyterlab", "make lab"),
     _package("dashboard", "voila", "voila", "panels without code"),
     _package("prompt map", "umap", "umap-learn", "new 2-D maps; the shipped study's is stored"),

@@ -1,25 +1,30 @@
 """Features, and the folder of safetensors shards that holds them.
 
 Rows follow the rows of ``prompts.parquet`` and ``responses.parquet``. A shard is written to a temporary
-name, synced and renamed, so a partial shard is never visible; opening reads headers and copies nothing.
+name, synced and renamed, so a partial shard is never visible; opening reads headers and copies nothing (`shards`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Integer
 
 from .axes import ItemDim, ItemFeatures, RowDim
-from .bundle import RESTORE, sha256, write_atomic
+from .bundle import sha256, write_atomic
 from .errors import WorkbenchError, listing
+from .shards import Shard, as_float32, open_tensor, tensor_bytes, to_stored
 
-DTYPES = {"F16": np.dtype("<f2"), "F32": np.dtype("<f4"), "BF16": np.dtype("<u2")}
+__all__ = ["Features", "FeatureStore", "as_float32", "compose", "only_writer", "open_tensor", "tensor_bytes", "to_stored", "write_index",
+           "write_shard"]
+
 KINDS = ("prompt", "response")
+PARTS = ("response", "prompt*response")
 CHECK_ROWS = 8192
 
 
@@ -52,10 +57,9 @@ class Features:
         if len(self.prompt) != len(self.response):
             raise WorkbenchError(f"{len(self.prompt)} prompt rows beside {len(self.response)} response rows")
         for name in ("prompt", "response"):
-            value = getattr(self, name)
-            bad = ~np.isfinite(value.reshape(len(value), -1)).all(axis=1)
-            if bad.any():
-                raise WorkbenchError(f"NaN or infinite {name} feature in rows {listing(np.flatnonzero(bad))}")
+            bad = _not_finite(getattr(self, name))
+            if len(bad):
+                raise WorkbenchError(f"NaN or infinite {name} feature in rows {listing(bad)}")
 
     def __len__(self) -> int:
         return len(self.prompt)
@@ -65,16 +69,31 @@ class Features:
         return Features(self.prompt[index], self.response[index], None if self.mask is None else self.mask[index])
 
 
+def _not_finite(value: np.ndarray) -> np.ndarray:
+    """Items with a value that is no finite number; read by blocks, so that nothing as large as the value is made."""
+    bad = [np.empty(0, np.int64)]
+    for start in range(0, len(value), CHECK_ROWS):
+        block = value[start : start + CHECK_ROWS]
+        if not np.isfinite(block).all():
+            bad.append(start + np.flatnonzero(~np.isfinite(block.reshape(len(block), -1)).all(axis=1)))
+    return np.concatenate(bad)
+
+
 def compose(prompt: np.ndarray, response: np.ndarray, recipe: tuple[str, ...]) -> np.ndarray:
     """What a probe reads: response and products with the prompt, side by side on the last axis.
 
     prompt and response [n dim], or [n 1 dim] and [n side dim]; recipe from ``("response",)`` or ``("response", "prompt*response")``.
     """
     parts = {"response": lambda: response, "prompt*response": lambda: prompt * response}
-    unknown = [part for part in recipe if part not in parts]
+    return np.concatenate([parts[part]() for part in known_recipe(recipe)], axis=-1)
+
+
+def known_recipe(recipe: Iterable[str]) -> tuple[str, ...]:
+    """How features are composed; WorkbenchError for a part that is not one of PARTS."""
+    unknown = [part for part in recipe if part not in PARTS]
     if unknown:
-        raise WorkbenchError(f"unknown feature part {listing(unknown)}", remedy=f"Known: {', '.join(parts)}")
-    return np.concatenate([parts[part]() for part in recipe], axis=-1)
+        raise WorkbenchError(f"unknown feature part {listing(unknown)}", remedy=f"Known: {', '.join(PARTS)}")
+    return tuple(recipe)
 
 
 @contextmanager
@@ -97,73 +116,13 @@ def only_writer(folder: Path, lock: str = ".lock") -> Iterator[None]:
         raise WorkbenchError("another process is writing here", where=str(folder), remedy="Wait for it, or choose another folder") from None
 
 
-def _header(path: Path) -> tuple[dict, int]:
-    """A safetensors header and the offset of its data; the file's size is held against it."""
-    remedy = "Write the shard again, or restore it from a copy"
-    try:
-        with open(path, "rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if not 2 <= length <= 100_000_000:
-                raise WorkbenchError("not a safetensors file", where=path.name, remedy=remedy)
-            header = json.loads(file.read(length))
-    except FileNotFoundError:
-        raise WorkbenchError("shard is missing", where=path.name, remedy=remedy) from None
-    except (json.JSONDecodeError, UnicodeDecodeError):
-        raise WorkbenchError("not a safetensors file", where=path.name, remedy=remedy) from None
-    ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
-    wanted, found = 8 + length + max(ends, default=0), path.stat().st_size
-    if found != wanted:
-        raise WorkbenchError(f"truncated shard: {found} bytes, wanted {wanted}", where=path.name, remedy=remedy)
-    return header, 8 + length
-
-
-def open_tensor(path: Path, name: str) -> np.ndarray:
-    """A read-only memory map of one tensor; bfloat16 comes as its raw uint16 bits."""
-    header, start = _header(path)
-    if name not in header:
-        known = listing(key for key in header if key != "__metadata__")
-        raise WorkbenchError(f"no tensor {name!r}", where=path.name, remedy=f"It holds {known}")
-    entry = header[name]
-    if entry["dtype"] not in DTYPES:
-        raise WorkbenchError(f"{name} is stored as {entry['dtype']}", where=path.name, remedy="Use F16, BF16 or F32")
-    shape = tuple(entry["shape"])
-    if not all(shape):
-        return np.zeros(shape, DTYPES[entry["dtype"]])
-    offset = start + entry["data_offsets"][0]
-    return np.memmap(path, DTYPES[entry["dtype"]], "r", offset, shape)
-
-
-def as_float32(bits: np.ndarray) -> np.ndarray:
-    """float16, float32 or raw bfloat16 bits → float32."""
-    if bits.dtype == np.uint16:
-        return (bits.astype(np.uint32) << 16).view(np.float32)
-    return bits.astype(np.float32)
-
-
-def to_stored(rows: np.ndarray, dtype: str) -> np.ndarray:
-    """Rows as a shard holds them; `as_float32` undoes it, up to the rounding."""
-    if dtype != "BF16":
-        return np.ascontiguousarray(rows, DTYPES[dtype])
-    bits = np.ascontiguousarray(rows, np.float32).view(np.uint32)
-    return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)  # round to nearest even
-
-
-def tensor_bytes(name: str, rows: np.ndarray, dtype: str = "F16") -> bytes:
-    """One tensor in safetensors form."""
-    stored = to_stored(rows, dtype)
-    entry = {name: {"dtype": dtype, "shape": list(stored.shape), "data_offsets": [0, stored.nbytes]}}
-    head = json.dumps(entry, separators=(",", ":")).encode()
-    head += b" " * (-len(head) % 8)
-    return len(head).to_bytes(8, "little") + head + stored.tobytes()
-
-
 @dataclass(frozen=True)
 class FeatureStore:
     """The feature shards of a study: ``features/index.json`` beside ``*.safetensors``."""
 
     folder: Path
     index: dict
-    _seen: set = field(default_factory=set, repr=False, compare=False)
+    _shards: dict[str, Shard] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def open(cls, folder: Path, counts: dict[str, int] | None = None) -> FeatureStore:
@@ -180,7 +139,7 @@ class FeatureStore:
                 raise WorkbenchError(f"{rows} {kind} features for {wanted} rows of {kind}s", where=str(path),
                                      remedy="Features follow the rows of the table: extract again")
             for shard in index["kinds"][kind]["shards"]:
-                store._open(kind, shard)
+                store._shard(kind, shard)
         return store
 
     def rows_of(self, kind: str) -> int:
@@ -189,49 +148,46 @@ class FeatureStore:
     def dim(self, kind: str) -> int:
         return self.index["kinds"][kind]["dim"]
 
+    def stored_bytes(self, kind: str) -> int:
+        """Size of the rows on disk."""
+        return sum(shard.shape[0] * shard.width for shard in (self._shard(kind, entry) for entry in self.index["kinds"][kind]["shards"]))
+
     def skipped(self, kind: str) -> dict[int, str]:
         """Rows that hold no feature, with the reason."""
         return {int(row): why for row, why in self.index["kinds"][kind].get("skipped", {}).items()}
 
-    def _open(self, kind: str, shard: dict) -> np.ndarray:
-        tensor = open_tensor(self.folder / shard["file"], kind)
-        wanted = (shard["rows"], self.dim(kind))
-        if tensor.shape != wanted:
-            raise WorkbenchError(
-                f"{kind} features have shape {tensor.shape}, wanted {wanted}", where=shard["file"],
-                remedy="The shard belongs to another extraction: extract again",
-            )
-        return tensor
+    def _shard(self, kind: str, entry: dict) -> Shard:
+        if entry["file"] not in self._shards:
+            found, wanted = Shard.open(self.folder / entry["file"], kind, entry["sha256"]), (entry["rows"], self.dim(kind))
+            if found.shape != wanted:
+                raise WorkbenchError(
+                    f"{kind} features have shape {found.shape}, wanted {wanted}", where=entry["file"],
+                    remedy="The shard belongs to another extraction: extract again",
+                )
+            self._shards[entry["file"]] = found
+        return self._shards[entry["file"]]
 
-    def _checked(self, kind: str, shard: dict) -> np.ndarray:
-        tensor = self._open(kind, shard)
-        if shard["file"] not in self._seen:
-            if sha256(self.folder / shard["file"]) != shard["sha256"]:
-                raise WorkbenchError("hash does not match: the shard was changed after it was written", where=shard["file"], remedy=RESTORE)
-            for start in range(0, len(tensor), CHECK_ROWS):
-                finite = np.isfinite(as_float32(tensor[start : start + CHECK_ROWS])).all(axis=1)
-                if not finite.all():
-                    rows = start + np.flatnonzero(~finite)
-                    raise WorkbenchError(
-                        f"NaN or infinite {kind} feature in rows {listing(rows)}", where=shard["file"],
-                        remedy="Extract these rows again, or mark them as skipped",
-                    )
-            self._seen.add(shard["file"])
-        return tensor
-
-    def rows(self, kind: str, index: np.ndarray) -> RowDim:
-        """Some rows as float32 [n dim], in the order asked for."""
+    def rows(self, kind: str, index: Integer[np.ndarray, " n"], out: RowDim | None = None) -> RowDim:
+        """Some rows as float32 [n dim], in the order asked for: each is read once, by its place on disk. Into `out` if given."""
         index = np.asarray(index, dtype=np.int64)
         if len(index) and (index.min() < 0 or index.max() >= self.rows_of(kind)):
-            raise WorkbenchError(f"row {index.max()} of {self.rows_of(kind)} {kind} features", where=str(self.folder))
-        out = np.empty((len(index), self.dim(kind)), np.float32)
-        start = 0
-        for shard in self.index["kinds"][kind]["shards"]:
-            here = np.flatnonzero((index >= start) & (index < start + shard["rows"]))
-            if len(here):
-                out[here] = as_float32(self._checked(kind, shard)[index[here] - start])
-            start += shard["rows"]
+            stray = index[(index < 0) | (index >= self.rows_of(kind))][0]
+            raise WorkbenchError(f"row {stray} of {self.rows_of(kind)} {kind} features", where=str(self.folder))
+        out = np.empty((len(index), self.dim(kind)), np.float32) if out is None else out
+        if (np.diff(index) > 0).all():
+            self._read(kind, index, out)
+        else:
+            places, order = np.unique(index, return_inverse=True)
+            out[...] = self.rows(kind, places)[order]
         return out
+
+    def _read(self, kind: str, places: np.ndarray, out: np.ndarray) -> None:
+        start = 0
+        for entry in self.index["kinds"][kind]["shards"]:
+            begin, end = np.searchsorted(places, (start, start + entry["rows"]))
+            if begin < end:
+                self._shard(kind, entry).read(places[begin:end] - start, out[begin:end])
+            start += entry["rows"]
 
     def hashes(self) -> list[str]:
         """Shards whose bytes are not the ones that were written."""

@@ -11,15 +11,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from . import budget
 from .axes import SIDES, SPLITS
-from .bundle import RESTORE, content_hash, read_parquet, sha256, write_atomic, write_parquet
+from .bundle import RESTORE, content_hash, parquet_columns, read_parquet, sha256
 from .errors import WorkbenchError, listing
-from .features import Features, FeatureStore, compose, only_writer
-from .measured import measure
+from .features import Features, FeatureStore, known_recipe
+from .rows import Repeated, Stored
 from .scores import Scores
-from .tables import Objective, Tables, score_problems, split_families
+from .tables import Objective, Tables, split_families
+from .writing import write_study
 
 SCHEMA = 1
+ABOUT = {"prompts": ("prompt_id", "family", "section", "domain", "query", "category", "risk"), "responses": ("response_id", "prompt_id")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +36,7 @@ class Study:
     info: dict
     folder: Path | None = None
     tables: dict = field(default_factory=dict, repr=False)
+    _abouts: dict = field(default_factory=dict, repr=False)
 
     # -- opening ----------------------------------------------------------------------------------
 
@@ -60,6 +64,7 @@ class Study:
             if not (folder / name).is_file():
                 raise WorkbenchError("file is missing", where=str(folder / name), remedy=RESTORE)
         _ = study.store  # reads the shards' headers now, so that a truncated one is found at the door
+        budget.keeper(study)
         return study
 
     @classmethod
@@ -91,37 +96,9 @@ class Study:
         holds an index; scores: file name → frame by response_id; truth: table name → the known answers of a
         planted study; info: licence and the like. Refuses a folder that already holds a study.
         """
-        folder, tables = Path(folder), tables.validated()
-        columns = _columns_of(tables, scores or {})
-        with only_writer(folder):
-            cls._write(tables, folder, name or folder.name, features, columns, truth, info)
+        folder = Path(folder)
+        write_study(tables.validated(), folder, {"schema": SCHEMA, "name": name or folder.name}, features, scores or {}, truth or {}, info)
         return cls.load(folder)
-
-    @staticmethod
-    def _write(tables, folder, name, features, columns, truth, info) -> None:
-        splits = tables.splits if tables.splits is not None else split_families(tables.prompts)
-        frames = {"prompts": tables.prompts, "responses": tables.responses, "pairs": tables.pairs, "splits": splits}
-        if tables.ratings is not None:
-            frames["ratings"] = tables.ratings
-        frames |= truth or {}
-        counts = {label: len(frame) for label, frame in frames.items()}
-        if features is not None:
-            FeatureStore.open(folder / "features", counts)
-        for label, frame in frames.items():
-            write_parquet(folder / f"{label}.parquet", frame)
-        for label, frame in columns.items():
-            write_parquet(folder / "scores" / f"{label}.parquet", frame)
-        written = [*(f"{label}.parquet" for label in frames), *(f"scores/{label}.parquet" for label in columns)]
-        if features is not None:
-            written += [f"features/{path.name}" for path in sorted((folder / "features").iterdir())]
-        files = {path: sha256(folder / path) for path in sorted(written)}
-        described = {
-            "schema": SCHEMA, "name": name, "hash": content_hash(files),
-            "objectives": [vars(objective) for objective in tables.objectives],
-            "features": features, "counts": counts,
-            "files": files, **tables.notes, **info,
-        }
-        write_atomic(folder / "study.json", json.dumps(described, indent=1, ensure_ascii=False).encode())
 
     # -- what it holds ----------------------------------------------------------------------------
 
@@ -154,15 +131,36 @@ class Study:
 
     def table(self, name: str) -> pd.DataFrame:
         """One stored table as it is."""
-        if name not in self.tables:
+        found = self.tables.get(name)
+        if found is None:
             if self.folder is None or f"{name}.parquet" not in self.info["files"]:
                 raise WorkbenchError(f"this study has no {name}", where=self.name)
-            self.tables[name] = self._read(f"{name}.parquet")
-        return self.tables[name].copy()
+            found = self.tables[name] = self._read(f"{name}.parquet")
+        return found.copy()
 
-    def _read(self, name: str) -> pd.DataFrame:
+    def held(self) -> int:
+        """Bytes of the tables in memory."""
+        return budget.size_of(self.tables, self._abouts, self.__dict__.get("_columns"))
+
+    def let_go(self, size: int) -> None:
+        """Forget tables, up to about `size` bytes: they are read again when they are asked for."""
+        for name in [name for name in list(self.tables) if f"{name}.parquet" in self.info["files"]]:
+            if size > 0:
+                size -= budget.size_of(self.tables.pop(name, None))
+
+    def _read(self, name: str, columns: list[str] | None = None) -> pd.DataFrame:
         """One file, its bytes held against the hash it was written with."""
-        return read_parquet(self.folder / name, self.info["files"][name])
+        return read_parquet(self.folder / name, self.info["files"][name], columns)
+
+    def _about(self, name: str) -> pd.DataFrame:
+        """What a table says beside its texts, which may be most of its size and are left on disk."""
+        if name not in self._abouts:
+            whole = self.tables.get(name)
+            if whole is None and f"{name}.parquet" not in self.info["files"]:
+                whole = self.table(name)  # raises
+            wanted = [column for column in ABOUT[name] if whole is None or column in whole]  # a file gives those that it has
+            self._abouts[name] = self._read(f"{name}.parquet", wanted) if whole is None else whole[wanted]
+        return self._abouts[name]
 
     @property
     def prompts(self) -> pd.DataFrame:
@@ -178,8 +176,8 @@ class Study:
     @property
     def pairs(self) -> pd.DataFrame:
         """pair_id, prompt_id, family, section, domain, split, chosen, rejected (response ids), source."""
-        prompts = self.prompts
-        about = [c for c in ("prompt_id", "family", "split", "section", "domain", "query", "category", "risk") if c in prompts]
+        prompts = self._about("prompts").merge(self.table("splits"), on="family", how="left", validate="many_to_one")
+        about = [c for c in ("prompt_id", "family", "split", *ABOUT["prompts"][2:]) if c in prompts]
         return self.table("pairs").merge(prompts[about], on="prompt_id", how="left", validate="many_to_one")
 
     @property
@@ -194,13 +192,14 @@ class Study:
 
     @property
     def has_text(self) -> bool:
-        return "text" in self.table("responses").columns
+        whole = self.tables.get("responses")
+        return "text" in (parquet_columns(self.folder / "responses.parquet") if whole is None else whole.columns)
 
     # -- columns of numbers by response ------------------------------------------------------------
 
     @cached_property
     def _columns(self) -> pd.DataFrame:
-        responses = self.table("responses")[["response_id"]]
+        responses = self._about("responses")[["response_id"]]
         frames = [self.tables["scores"]] if "scores" in self.tables else []
         for path in self.info["files"]:
             if path.startswith("scores/"):
@@ -223,76 +222,77 @@ class Study:
     def column_scores(self, names, split: str | None = None) -> Scores:
         """Named columns of both sides of a split's pairs, in the order of `split_pairs`."""
         pairs, names = self.split_pairs(split), tuple(names)
-        sides = [
-            np.stack([self.column(name).loc[pairs[side]].to_numpy(np.float64) for name in names], axis=-1)
-            for side in SIDES
-        ]
+        sides = [np.stack([self.column(name).loc[pairs[side]].to_numpy(np.float64) for name in names], axis=-1) for side in SIDES]
         return Scores(np.stack(sides, axis=1), names)
 
     # -- features ---------------------------------------------------------------------------------
 
     def split_pairs(self, split: str | None = None) -> pd.DataFrame:
         """The pairs of a split (all of them for None), in the order that features follow."""
-        pairs = self.pairs
-        if split is None:
-            return pairs
-        _known_split(split)
-        return pairs[pairs["split"] == split].reset_index(drop=True)
+        return _of_split(self.pairs, split)
 
-    def split_responses(self, split: str | None = None) -> pd.DataFrame:
-        """The responses of a split (all of them for None), in the order that features follow."""
-        responses = self.responses
-        if split is None:
-            return responses
-        _known_split(split)
-        return responses[responses["split"] == split].reset_index(drop=True)
+    def split_responses(self, split: str | None = None, *, text: bool = True) -> pd.DataFrame:
+        """The responses of a split (all of them for None), in the order that features follow; with all columns, or without text."""
+        if text:
+            responses = self.responses
+        else:
+            families = self._about("prompts")[["prompt_id", "family"]].merge(self.table("splits"), on="family", how="left")
+            responses = self._about("responses").merge(families, on="prompt_id", how="left")
+        return _of_split(responses, split)
 
     def features(self, split: str | None = None, of: str = "pairs") -> Features:
-        """Features of a split's pairs or responses, composed as study.json says.
+        """Features of a split's pairs or responses, composed as study.json says, in memory.
 
-        of="pairs": prompt [pair dim], response [pair side dim]; of="responses": both [row dim].
+        of="pairs": prompt [pair dim], response [pair side dim]; of="responses": both [row dim]. Not beyond the memory budget.
         """
-        if self.store is None:
-            raise WorkbenchError("this study has no features", where=self.name, remedy="Run `workbench extract`, or work on its scores")
-        responses = self.table("responses")["response_id"]
-        prompts = self.table("prompts")["prompt_id"]
-        place = pd.Series(np.arange(len(responses)), index=responses)
-        origin = pd.Series(np.arange(len(prompts)), index=prompts)
-        recipe = tuple(self.info["features"]["compose"])
+        stream = self.stream(split, of)
+        table = self.split_responses(split, text=False) if of == "responses" else self.split_pairs(split)
+        width = int(np.prod(stream.shape[1:])) + self.store.dim("prompt")
+        budget.claim(4 * len(table) * width, f"features of {len(table):,} {split or 'all'} {of} of {self.name}", count=len(table), of=of)
+        return Features(np.asarray(self.prompt_rows(table["prompt_id"])), np.asarray(stream), stream.mask)
+
+    def stream(self, split: str | None = None, of: str = "responses") -> Stored | Repeated:
+        """The same, left on disk and read as they are asked for: `rows.Stored` [row dim], in the order of `split_responses`.
+
+        of="pairs": `rows.Repeated` [pair side dim] over the distinct ones. `.mask`: False where an item was skipped.
+        """
+        responses = self._places("responses")
         if of == "responses":
-            table = self.split_responses(split)
-            return self._gather(origin.loc[table["prompt_id"]].to_numpy(), place.loc[table["response_id"]].to_numpy(), recipe)
+            table = self.split_responses(split, text=False)
+            return self._stored(table["prompt_id"], responses.loc[table["response_id"]].to_numpy())
         if of != "pairs":
             raise WorkbenchError(f"features of {of!r}", remedy='Ask for of="pairs" or of="responses"')
-        table = self.split_pairs(split)
-        sides = np.stack([place.loc[table[side]].to_numpy() for side in SIDES], axis=1)
-        return self._gather(origin.loc[table["prompt_id"]].to_numpy(), sides, recipe)
+        pairs = self.split_pairs(split)
+        owners = self._about("responses")["prompt_id"]
+        sides = np.stack([responses.loc[pairs[side]].to_numpy() for side in SIDES], axis=1)
+        return Repeated.once(sides, lambda places: self._stored(owners.iloc[places], places))
 
-    def _gather(self, prompts: np.ndarray, responses: np.ndarray, recipe: tuple[str, ...]) -> Features:
-        """Rows of prompts [n] and of responses, [n] or both sides of pairs [n side]."""
-        p, r = self.store.rows("prompt", prompts), self.store.rows("response", responses.ravel())
-        r = r.reshape(*responses.shape, -1)
-        skipped = {kind: self.store.skipped(kind) for kind in ("prompt", "response")}
-        mask = None
-        if any(skipped.values()):
-            lacking = np.isin(responses, list(skipped["response"])).reshape(len(prompts), -1).any(axis=1)
-            mask = ~(np.isin(prompts, list(skipped["prompt"])) | lacking)
-        return Features(p, compose(p if r.ndim == 2 else p[:, None], r, recipe), mask)
+    def prompt_rows(self, prompt_ids) -> Repeated:
+        """Features of the prompts named, those of pairs for instance [pair dim]: in memory once each, if the budget allows."""
+        places = self._places("prompts").loc[prompt_ids].to_numpy()
+
+        def read(distinct: np.ndarray) -> np.ndarray:
+            size, what = 4 * len(distinct) * self.store.dim("prompt"), f"features of {len(distinct):,} prompts of {self.name}"
+            budget.claim(size, what, count=len(distinct), of="prompts")
+            return self.store.rows("prompt", distinct)
+
+        return Repeated.once(places, read)
+
+    def _places(self, name: str) -> pd.Series:
+        """Row of each prompt or response in its table, by id: what features follow."""
+        if self.store is None:
+            raise WorkbenchError("this study has no features", where=self.name, remedy="Run `workbench extract`, or work on its scores")
+        ids = self._about(name)[f"{name[:-1]}_id"]
+        return pd.Series(np.arange(len(ids)), index=ids)
+
+    def _stored(self, prompt_ids, responses: np.ndarray) -> Stored:
+        prompts = self._places("prompts").loc[prompt_ids].to_numpy()
+        return Stored(self.store, prompts, responses, known_recipe(self.info["features"]["compose"]))
 
 
-def _known_split(split: str) -> None:
+def _of_split(table: pd.DataFrame, split: str | None) -> pd.DataFrame:
+    if split is None:
+        return table
     if split not in SPLITS:
         raise WorkbenchError(f"unknown split {split!r}", remedy=f"Splits are {listing(SPLITS)}")
-
-
-def _columns_of(tables: Tables, scores: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """Frames of numbers by response: those given, checked, and what is measured on the text."""
-    columns = dict(scores)
-    if "text" in tables.responses.columns and tables.responses["text"].notna().all():
-        if "measured" in columns:
-            raise WorkbenchError("scores named 'measured'", where="scores", remedy="What is measured on the text has that name: rename")
-        columns["measured"] = measure(tables.responses["text"])
-        columns["measured"].insert(0, "response_id", tables.responses["response_id"].to_numpy())
-    for problem in score_problems({f"scores/{label}": frame for label, frame in columns.items()}, tables.responses):
-        raise problem
-    return columns
+    return table[table["split"] == split].reset_index(drop=True)

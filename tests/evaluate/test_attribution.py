@@ -66,6 +66,18 @@ def test_penalty_certificate_is_where_the_margin_is_zero():
     assert table["words"].str.contains("would flip at").any() and not table["words"].str.contains("rests").any()
 
 
+def test_words_are_those_of_each_pair_alone():
+    weights, raw = case(seed=2)
+    rng = np.random.default_rng(3)
+    nuisance, penalty = Scores(rng.normal(size=(30, 2, 1)), ("n",)), rng.normal(size=4)
+    table = attribution.flip_certificates(weights, Scores(raw.values - nuisance.values * penalty, NAMES), raw, nuisance, penalty)
+    bare = attribution.flip_certificates(weights, raw, raw)
+    for row in (*table.itertuples(), *bare.itertuples()):
+        first = "none by scaling the penalties" if np.isnan(row.penalty) else f"would flip at {row.penalty:.2f} × the penalties"
+        second = "none by moving the gate" if np.isnan(row.mass) else f"would flip at {100 * row.mass:.0f} % of the gate moved"
+        assert row.words == f"{first}; {second}"
+
+
 def test_several_nuisances_scale_together():
     weights, raw = case(seed=4)
     rng = np.random.default_rng(5)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from workbench.errors import WorkbenchError
-from workbench.evaluate import correlation
+from workbench.evaluate import correlation, inference
 from workbench.objectives.debias import exact_root
 from workbench.scores import Scores
 
@@ -40,7 +42,57 @@ def test_blocks_change_nothing(monkeypatch):
 
 def test_a_column_constant_in_a_resample_is_no_number():
     values = np.zeros((4, 1))
-    assert np.isnan(correlation.weighted_spearman(values, np.arange(4.0), np.ones((2, 4)))).all()
+    assert np.isnan(correlation.weighted_spearman(values, np.arange(4.0), np.ones((2, 4), int))).all()
+
+
+def plain_rho(values, other, weights) -> float:
+    """Mid-ranks pair by pair, then the correlation, under weights that need not be whole."""
+    share = weights / weights.sum()
+    ranks = [[sum(share[j] * (0.5 * (v[j] == v[i]) + (v[j] < v[i])) for j in range(len(v))) - 0.5 for i in range(len(v))]
+             for v in (values, other)]
+    product, first, second = (sum(share * np.multiply(a, b)) for a, b in ((ranks[0], ranks[1]), (ranks[0],) * 2, (ranks[1],) * 2))
+    return product / np.sqrt(first * second) if first * second > 0 else 0.0
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(4, 14), st.sampled_from([2, 4, 1000]))
+def test_influence_is_the_derivative_in_each_rows_weight(seed, n, levels):
+    rng = np.random.default_rng(seed)
+    values, other = rng.integers(0, levels, size=(n, 2)).astype(float), rng.integers(0, levels, size=n).astype(float)
+    for column, (rho, part) in zip(values.T, correlation.influence(values, other)):
+        assert rho == pytest.approx(plain_rho(column, other, np.ones(n)), abs=1e-12) and abs(part.mean()) < 1e-10
+        if not (np.ptp(column) and np.ptp(other)):
+            assert rho == 0 and not part.any()
+            continue
+        for i in range(n):
+            more, less = (plain_rho(column, other, np.ones(n) + step * np.eye(n)[i]) for step in (1e-4, -1e-4))
+            assert part[i] == pytest.approx(n * (more - less) / 2e-4, abs=1e-4)
+
+
+def test_many_families_have_the_spread_of_all_resamples(monkeypatch):
+    """Families of several rows, ties: the linear part is as wide as the exact resamples, and stands where they stand."""
+    rng, families = np.random.default_rng(0), 400
+    groups = np.repeat(np.arange(families), rng.integers(1, 6, families))
+    own = rng.normal(size=families)[groups]
+    other = np.round(own + rng.normal(size=len(groups)), 1)
+    values = np.stack([np.round(own + rng.normal(size=len(groups)), 1), rng.integers(0, 3, len(groups)).astype(float), 0 * own], axis=1)
+    exact = correlation.spearman_draws(values, other, groups, draws=4000)[:, :2]
+    monkeypatch.setattr(inference, "BUNDLES", 150)
+    linear = correlation.spearman_draws(values, other, groups, draws=4000)
+    np.testing.assert_allclose(linear[:, :2].std(axis=0), exact.std(axis=0), rtol=0.08)
+    np.testing.assert_allclose(linear[:, :2].mean(axis=0), exact.mean(axis=0), atol=0.004)
+    assert not linear[:, 2].any()
+
+
+def test_equivalence_of_many_families_is_that_of_the_exact_resamples(monkeypatch):
+    train, there, train_groups = data(n=600, seed=1, k=2)
+    dev, here, groups = data(n=500, seed=2, k=2, ties=False)
+    options = {"reference": train, "reference_nuisance": there, "reference_groups": train_groups, "draws": 400}
+    exact = correlation.equivalence_table(dev, here, groups, **options)
+    monkeypatch.setattr(inference, "BUNDLES", 100)
+    linear = correlation.equivalence_table(dev, here, groups, **options)
+    assert (linear[["penalty", "rho"]] == exact[["penalty", "rho"]]).all(axis=None)
+    np.testing.assert_allclose(linear[["low", "high"]], exact[["low", "high"]], atol=0.025)
 
 
 def test_verbosity_table():
@@ -90,7 +142,9 @@ def test_refitted_penalties_equal_a_loop():
     values, nuisance = train.values.ravel(), there.ravel()
     fit_weights = correlation.row_weights(np.repeat(train_groups, 2), 15, 0)
     weights = correlation.row_weights(np.repeat(groups, 2), 15, 1)
-    found = correlation._refitted(values, nuisance, fit_weights, dev.values.ravel(), here.ravel(), weights, exact_root(values, nuisance))
+    belongs = np.repeat(train_groups, 2), np.repeat(groups, 2)
+    found = correlation._refitted(values, nuisance, belongs[0], dev.values.ravel(), here.ravel(), belongs[1], exact_root(values, nuisance),
+                                  draws=15, seed=0)
     for draw in range(15):
         again = fit_weights[draw].astype(int)
         penalty = exact_root(np.repeat(values, again), np.repeat(nuisance, again))
@@ -107,7 +161,8 @@ def test_a_column_of_ties_jumps_and_is_not_read_between_the_sides(slope):
     nuisance, start = there.ravel(), exact_root(few[0], there.ravel())
     fit_weights = correlation.row_weights(np.repeat(train_groups, 2), 25, 0)
     weights = correlation.row_weights(np.repeat(groups, 2), 25, 1)
-    found, at_zero = correlation._refitted(few[0], nuisance, fit_weights, few[1], here.ravel(), weights, start), 0
+    belongs, at_zero = (np.repeat(train_groups, 2), np.repeat(groups, 2)), 0
+    found = correlation._refitted(few[0], nuisance, belongs[0], few[1], here.ravel(), belongs[1], start, draws=25, seed=0)
     for draw in range(25):
         again, shown = fit_weights[draw].astype(int), weights[draw].astype(int)
         penalty = exact_root(np.repeat(few[0], again), np.repeat(nuisance, again))

@@ -19,16 +19,13 @@ def families_of(sizes) -> np.ndarray:
 
 
 def slow_bootstrap(values, groups, draws, seed) -> np.ndarray:
-    """Resample families and seeds, put the pieces one behind the other, average."""
-    rng = np.random.default_rng(seed)
-    names = list(dict.fromkeys(groups))
-    counts = rng.multinomial(len(names) - 1, np.full(len(names), 1 / len(names)), size=draws)
-    seeds = len(values)
-    runs = rng.multinomial(seeds - 1, np.full(seeds, 1 / seeds), size=draws) if seeds >= 5 else np.ones((draws, seeds), int)
-    out = []
-    for count, run in zip(counts, runs):
-        rows = np.concatenate([np.repeat(np.flatnonzero(groups == name), k) for name, k in zip(names, count)])
-        out.append(np.concatenate([values[s][rows] for s in np.repeat(np.arange(seeds), run)]).mean())
+    """Draw families and seeds with replacement, put the pieces one behind the other, average."""
+    names, seeds, out = list(dict.fromkeys(groups)), len(values), []
+    chosen = np.random.default_rng([seed, len(names), 0]).integers(0, len(names), (draws, len(names) - 1), np.uint16)
+    runs = np.random.default_rng([seed, seeds, 1]).integers(0, seeds, (draws, seeds - 1), np.uint16) if seeds >= 5 else None
+    for number, drawn in enumerate(chosen):
+        rows = np.concatenate([np.flatnonzero(groups == names[family]) for family in drawn])
+        out.append(np.concatenate([values[s][rows] for s in (range(seeds) if runs is None else runs[number])]).mean())
     return np.array(out)
 
 
@@ -39,6 +36,36 @@ def test_bootstrap_equals_its_loop(seeds):
     values = rng.normal(size=(seeds, len(groups)))
     fast = inference.bootstrap(values, groups, draws=40, seed=3)
     np.testing.assert_allclose(fast, slow_bootstrap(values, groups, 40, 3), atol=1e-12)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 12), st.sampled_from([(1, 5), (6, 1, 6), (2,)]), st.sampled_from([0, 1]))
+def test_several_statistics_equal_each_alone(seed, families, seeds, constant):
+    rng = np.random.default_rng(seed)
+    groups = rng.permutation(families_of(rng.integers(1, 4, size=families)))  # one-pair families among them
+    values = [rng.integers(-1, 2, size=(count, len(groups))).astype(float) ** (0 if constant else 1) for count in seeds]
+    for each, drawn in zip(values, inference.bootstraps(values, groups, draws=20, seed=seed)):
+        np.testing.assert_allclose(drawn, slow_bootstrap(each, groups, 20, seed), atol=1e-12)
+    alone = [inference.estimate(each, groups, draws=20, trained=bool(i)) for i, each in enumerate(values)]
+    for one, other in zip(alone, inference.estimates(values, groups, draws=20, trained=[bool(i) for i in range(len(values))])):
+        assert (one.n, one.families, one.seeds, one.words) == (other.n, other.families, other.seeds, other.words)
+        np.testing.assert_allclose([one.value, one.low, one.high], [other.value, other.low, other.high], atol=1e-12)
+
+
+def test_without_draws_there_is_a_value_and_no_interval():
+    values = np.random.default_rng(0).normal(size=(5, 60))
+    found = inference.estimate(values, np.arange(60), draws=0)
+    assert found.value == values.mean() and np.isnan([found.low, found.high]).all() and found.words == ""
+
+
+@pytest.mark.parametrize("units, draws", [(1, 3), (2, 50), (300, 40), (70_000, 3)])
+def test_resampling_weights_are_draws_counted(units, draws, monkeypatch):
+    found = inference.resampling_weights(units, draws, np.random.default_rng(7))
+    drawn = np.random.default_rng(7).integers(0, units, (draws, units - 1), np.uint16 if units <= 65536 else np.int64)
+    assert found.shape == (draws, units) and (found.sum(axis=1) == units - 1).all()
+    np.testing.assert_array_equal(found, [np.bincount(row, minlength=units) for row in drawn.astype(np.int64)])
+    monkeypatch.setattr(inference, "DEALT", 4 * units)  # in blocks
+    assert (inference.resampling_weights(units, draws, np.random.default_rng(7)).sum(axis=1) == units - 1).all()
 
 
 def test_sums_and_bundles_keep_their_totals(monkeypatch):
@@ -134,6 +161,18 @@ def test_random_flips_agree_with_all_flips(monkeypatch):
     exact = inference.sign_flip(difference, groups)
     monkeypatch.setattr(inference, "EXACT", 0)
     assert inference.sign_flip(difference, groups) == pytest.approx(exact, abs=0.02)
+
+
+@pytest.mark.parametrize("families", [13, 16, 41])
+def test_flips_by_the_byte_equal_signs_one_by_one(families, monkeypatch):
+    rng = np.random.default_rng(families)
+    sums = rng.normal(0.3, 1, size=families)
+    bits = np.unpackbits(np.random.default_rng(5).integers(0, 256, (500, -(-families // 8)), np.uint8), axis=1)[:, :families]
+    totals = [sum(-value if bit else value for value, bit in zip(sums, row)) for row in bits]
+    slow = (1 + sum(abs(total) >= abs(sums.sum()) - 1e-9 for total in totals)) / 501
+    assert inference.sign_flip(sums[None], np.arange(families), draws=500, seed=5) == slow
+    monkeypatch.setattr(inference, "DEALT", 600)
+    assert inference.sign_flip(sums[None], np.arange(families), draws=500, seed=5) == pytest.approx(slow, abs=0.1)  # in blocks
 
 
 def test_nothing_differs_means_p_one():

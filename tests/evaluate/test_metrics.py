@@ -50,6 +50,27 @@ def test_table_equals_loops():
         assert row.words == ("fewer than 20 families" if row.slice == "Safety" else "")
 
 
+def test_a_row_is_that_of_its_slice_alone_and_needs_no_resamples():
+    margins, pairs, length = table_of()
+    table = evaluate.metric_table(margins, pairs, length=length, draws=50)
+    for row in table.itertuples():
+        mask = ((pairs["section"] == row.slice) | (row.slice == "All pairs")).to_numpy()
+        values = {"accuracy": margins > 0, "log loss": np.logaddexp(0, -margins), "the longer wins": (length[:, 0] > length[:, 1])[None]}
+        alone = evaluate.estimate(values[row.metric][:, mask].astype(float), pairs["family"][mask], draws=50,
+                                  trained=row.metric != "the longer wins")
+        np.testing.assert_allclose([row.value, row.low, row.high], [alone.value, alone.low, alone.high], atol=1e-12)
+    known = evaluate.metric_table(margins, pairs, length=length, draws=50, groups=np.arange(120) // 3, parts=metrics.slices(pairs))
+    pd.testing.assert_frame_equal(known, table)
+    bare = evaluate.metric_table(margins, pairs, length=length, draws=0)
+    pd.testing.assert_frame_equal(bare.drop(columns=["low", "high"]), table.drop(columns=["low", "high"]))
+    assert bare[["low", "high"]].isna().all(axis=None)
+
+
+def test_surprise_is_exact_at_both_ends():
+    margins = np.array([[-800.0, -30.0, -1e-9, 0.0, 1e-9, 30.0, 800.0]])
+    np.testing.assert_allclose(metrics.surprise(margins), np.logaddexp(0.0, -margins), rtol=1e-15)
+
+
 def test_few_seeds_are_said_but_not_of_the_baseline():
     margins, pairs, length = table_of(seeds=2)
     table = evaluate.metric_table(margins, pairs, length=length).set_index(["slice", "metric"])

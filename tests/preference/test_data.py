@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.errors import WorkbenchError
-from workbench.preference.data import Order, bootstrap, family_codes, fold_of, hold_out, moments, standardised
+from workbench.preference.data import bootstrap, family_codes, fold_of, hold_out, moments, standardised
 
 FAMILIES = np.repeat([f"family {i}" for i in range(20)], 3)
 
@@ -59,21 +59,6 @@ def test_bootstrap_draws_families_within():
     assert whole(times, FAMILIES)
     assert times.sum() == 30 and not times[~within].any()  # ten draws of families of three
     assert (times == 0)[within].any() and times.max() > 1
-
-
-def test_order_shows_every_row_once_a_round():
-    rows = np.arange(10, 17)
-    order = Order(rows, 3, seed=0)
-    seen = np.concatenate([order.next() for _ in range(7)])
-    for start in (0, 7, 14):
-        assert sorted(seen[start : start + 7]) == rows.tolist()
-    again = Order(rows, 3, seed=0)
-    assert np.concatenate([again.next() for _ in range(7)]).tolist() == seen.tolist()
-    assert seen[:7].tolist() != seen[7:14].tolist()
-
-
-def test_a_batch_of_everything_is_everything():
-    assert Order(np.array([4, 2, 9]), 100, seed=0).next().tolist() == [4, 2, 9]
 
 
 def test_moments_are_those_of_all_rows():

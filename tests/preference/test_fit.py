@@ -13,8 +13,9 @@ from comparisons import planted_flips
 from torch import nn
 
 from workbench.errors import WorkbenchError
+from workbench.preference.batches import Order
 from workbench.preference.bradley_terry import Supervision, loss
-from workbench.preference.data import Order, hold_out
+from workbench.preference.data import hold_out
 from workbench.preference.fit import Progress, fit
 from workbench.preference.network import Heads
 
@@ -50,7 +51,7 @@ def slow_fit(differences, supervision, *, steps, batch_size, lr, decay, seed):
     for step in range(steps):
         for group in optimizer.param_groups:
             group["lr"] = lr * 0.5 * (1 + math.cos(math.pi * step / steps))
-        index = torch.tensor(order.next())
+        index = order.block(1)[0]
         optimizer.zero_grad()
         loss(module(x[index]), supervision, index).backward()
         optimizer.step()
@@ -74,7 +75,7 @@ def test_small_pieces_add_up_to_the_batch(data, monkeypatch):
     whole, cut = Linear(12), Linear(12)
     made = Supervision.hard(len(differences)).with_weight(np.linspace(0, 2, len(differences)))
     fit(whole, [differences], made, steps=20, batch_size=128, lr=1e-2)
-    monkeypatch.setattr("workbench.preference.loop.PIECE", 1.0)
+    monkeypatch.setattr("workbench.preference.step.PIECE", 1.0)
     fit(cut, [differences], made, steps=20, batch_size=128, lr=1e-2)
     assert cut.weight.detach().numpy() == pytest.approx(whole.weight.detach().numpy(), abs=1e-6)
 
@@ -132,7 +133,7 @@ def test_cancel_keeps_the_best_state_within_a_second(data):
 
 def test_cancel_is_heard_within_a_step(data, monkeypatch):
     """One step of three seconds, cut in pieces: cancelled between two of them, and the half-made update is thrown away."""
-    monkeypatch.setattr("workbench.preference.loop.PIECE", 1.0)
+    monkeypatch.setattr("workbench.preference.step.PIECE", 1.0)
 
     class Piecewise(Linear):
         def forward(self, differences):

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 
 import numpy as np
 import pytest
+import torch
 from comparisons import planted_flips
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression
 
 from workbench.errors import WorkbenchError
 from workbench.features import Features
+from workbench.preference import data as data_module
 from workbench.preference.bradley_terry import Supervision
 from workbench.preference.heads import BradleyTerryHead, HeadStack, _best
+from workbench.preference.network import Heads
+from workbench.preference.strength import Strength
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +74,10 @@ def test_a_skipped_pair_teaches_nothing(data):
     mask = np.arange(600) >= 100
     response = data.features.response.copy()
     response[~mask] = 0
-    given = dict(groups=data.families, decays=(0.01,), held_out=0, steps=50)
-    masked = BradleyTerryHead.fit(Features(data.features.prompt, response, mask), **given)
+    fixed = dict(groups=data.families, decays=(0.01,), held_out=0, steps=50)
+    masked = BradleyTerryHead.fit(Features(data.features.prompt, response, mask), **fixed)
     response[~mask] = 1e3 * np.random.default_rng(0).normal(size=response[~mask].shape)
-    again = BradleyTerryHead.fit(Features(data.features.prompt, response, mask), **given)
+    again = BradleyTerryHead.fit(Features(data.features.prompt, response, mask), **fixed)
     assert masked.heads.weights[0].tobytes() == again.heads.weights[0].tobytes()
 
 
@@ -113,6 +120,73 @@ def test_wrong_inputs_are_named(data):
         BradleyTerryHead.fit(Features(rows, rows))
     with pytest.raises(WorkbenchError, match="600 pairs of features, 3 of supervision"):
         BradleyTerryHead.fit(data.features, supervision=Supervision.hard(3))
+
+
+def by_autograd(module: Heads, features: torch.Tensor, fall: torch.Tensor) -> list[np.ndarray]:
+    """Gradients of Σ fall · margin and of the penalty, from the forward pass alone."""
+    plain = copy.deepcopy(module)
+    penalty = sum((plain.decay / 2 * weight.square()).sum() for weight in plain.weights)
+    ((fall * plain(features)).sum() + penalty).backward()
+    return [parameter.grad.numpy() for parameter in plain.parameters()]
+
+
+def by_hand(module: Heads, features: torch.Tensor, fall: torch.Tensor, pieces: int = 1) -> list[np.ndarray]:
+    for number, some in enumerate(torch.arange(features.shape[1]).tensor_split(pieces)):
+        module.learn(lambda margins, some=some: fall[:, some], features[:, some], first=number == 0)
+    return [parameter.grad.numpy() for parameter in module.parameters()]
+
+
+def planted_heads(hidden, orders: int, each: int, shared: bool, n: int, seed: int) -> tuple[Heads, torch.Tensor, torch.Tensor]:
+    """Heads whose weights are none of them zero, features of 1 or all orders, and slopes [head n]."""
+    rng = np.random.default_rng(seed)
+    module = Heads(5, hidden, list(range(orders * each)), orders, rng.uniform(0, 2, size=orders * each).tolist())
+    with torch.no_grad():
+        module.weights[-1].copy_(torch.tensor(rng.normal(size=module.weights[-1].shape)))
+    shape = (1 if shared else orders, n, *([2] if hidden else []), 5)
+    return module, *(torch.tensor(rng.normal(size=size), dtype=torch.float32) for size in (shape, (orders * each, n)))
+
+
+@settings(max_examples=40, deadline=None)
+@given(hidden=st.sampled_from([(), (4,), (3, 6)]), orders=st.integers(1, 3), each=st.integers(1, 3), shared=st.booleans(),
+       n=st.integers(1, 7), pieces=st.integers(1, 3), seed=st.integers(0, 99))
+def test_gradients_by_hand_are_those_of_autograd(hidden, orders, each, shared, n, pieces, seed):
+    module, features, fall = planted_heads(hidden, orders, each, shared, n, seed)
+    for _ in range(2):  # what the first call left behind is gone
+        hand = by_hand(module, features, fall, min(pieces, n))
+    for one, other in zip(hand, by_autograd(module, features, fall)):
+        assert one == pytest.approx(other, abs=1e-5, rel=1e-4)
+
+
+@pytest.mark.parametrize("hidden", [(), (8,), (8, 6)])
+@pytest.mark.parametrize("pieces", [1, 3])
+def test_low_precision_gradients_are_close(hidden, pieces):
+    """Not nearer than this: about one ReLU in three hundred is open in one and closed in the other."""
+    module, features, fall = planted_heads(hidden, 2, 3, False, 256, 0)
+    fall = fall / 100  # so that the penalty counts as much
+    full = [grad.copy() for grad in by_hand(module, features, fall)]
+    module.low = torch.bfloat16
+    for one, other, parameter in zip(by_hand(module, features, fall, pieces), full, module.parameters()):
+        assert np.linalg.norm(one - other) < (0.3 if parameter.shape[2] == 1 else 0.05) * np.linalg.norm(other)  # sides cancel in a bias
+        assert hidden or one == pytest.approx(other, abs=1e-5)  # a linear head's products stay as they are
+
+
+def test_an_ensemble_in_low_precision_finds_the_same(data):
+    fixed = dict(groups=data.families, hidden=(8,), lr=1e-2, decay=0.03, members=4, steps=80)
+    low, full = (Strength.fit(data.features, precision=precision, **fixed).mean for precision in ("bfloat16", "float32"))
+    assert low.tobytes() != full.tobytes() and np.corrcoef(low, full)[0, 1] > 0.995
+    clean = ~data.flipped
+    assert abs((low > 0)[clean].mean() - (full > 0)[clean].mean()) < 0.02
+
+
+@pytest.mark.parametrize("hidden", [(), (4,), (4, 3)])
+def test_margins_of_chosen_heads_are_those_of_all(data, hidden, monkeypatch):
+    monkeypatch.setattr(data_module, "PIECE", 50_000)  # several pieces
+    response, rng = data.features.response, np.random.default_rng(0)
+    stack = HeadStack.fit(response, Supervision.hard(600), hidden=hidden, seeds=[1, 2, 3], orders=[0], decay=[0.01] * 3,
+                          held_out=np.zeros(600, bool), steps=10, batch_size=64, lr=1e-2)
+    chosen, rewards = rng.integers(0, 3, size=(600, 2)), stack(response)
+    all_of_them = (rewards[..., 0] - rewards[..., 1]).T
+    assert stack.margins(response, chosen) == pytest.approx(np.take_along_axis(all_of_them, chosen, axis=1), abs=1e-5)
 
 
 def test_one_head_of_a_stack(data):

@@ -99,7 +99,7 @@ def test_trap_a_scale_that_starts_at_one_and_lags():
 
     assert reads_right(ours.logit_scale, ours.shares(data.prompt))
     with torch.no_grad():
-        assert not reads_right(network.log_scale.exp().item(), network.shares(torch.tensor(data.prompt)).double().numpy())
+        assert not reads_right(network.log_scale.exp().item(), network.shares(torch.tensor(data.prompt)[None])[0].double().numpy())
 
 
 class ReleasedGate(torch.nn.Module):

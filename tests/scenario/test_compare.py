@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 
 from workbench.errors import WorkbenchError
+from workbench.evaluate.inference import estimate, sign_flip
+from workbench.evaluate.metrics import METRICS
 from workbench.scenario.compare import COLUMNS, EXPLORATORY, compare, noise_floor
 from workbench.scenario.preview import preview
 from workbench.scenario.recipe import Scenario
@@ -49,6 +51,19 @@ def test_table_equals_loops(margins):
     assert table.loc["Safety", "words"] == "no detectable change" and table.loc["Safety", "p"] == 1.0
     assert table.loc["Chat", "p_holm"] == pytest.approx(2 * table.loc["Chat", "p"])
     assert table.loc["All pairs", "p_holm"] == table.loc["All pairs", "p"]
+
+
+@pytest.mark.parametrize("sections", [("Chat", "Safety"), ("Chat",)])
+def test_a_row_is_that_of_its_slice_alone(margins, sections):
+    better = margins + np.random.default_rng(1).normal(0.1, 0.5, size=margins.shape)
+    results = [made(values, sections=sections) for values in (margins, better)]
+    for row in compare(*results, metrics=("accuracy", "log loss"), draws=200).itertuples():
+        mask = ((results[0].pairs["section"] == row.slice) | (row.slice == "All pairs")).to_numpy()
+        before, after = (METRICS[row.metric](values[:, mask]) for values in (margins, better))
+        families = results[0].pairs["family"].to_numpy()[mask]
+        alone = estimate(after - before, families, draws=200)
+        np.testing.assert_allclose([row.difference, row.low, row.high], [alone.value, alone.low, alone.high], atol=1e-12)
+        assert row.p == sign_flip(after - before, families) and (row.n, row.families) == (alone.n, alone.families)
 
 
 def test_worse_is_lower(margins):

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from planted import NAMES, planted
 
+from workbench import budget
 from workbench.errors import WorkbenchError
 from workbench.objectives.probes import LinearProbes
 from workbench.scenario import cache, inputs
@@ -111,6 +112,49 @@ def test_pairs_follow_their_responses(wide):
     np.testing.assert_allclose(dev.scores.values[:, 1], by_hand)
 
 
+def test_scores_come_of_streams_and_features_are_read_when_asked_for(wide, monkeypatch):
+    """Against all features in memory at once."""
+    monkeypatch.setattr(inputs, "_MADE", {})
+    whole = wide.study.features(of="responses").response
+    with monkeypatch.context() as patch:
+        patch.setattr(Study, "features", lambda *_, **__: pytest.fail("read whole"))
+        made = prepare(wide.study, store=False)
+        for split in ("train", "reference", "dev", "test"):
+            data = made.split(split)
+            assert data.scores.values.dtype == np.float64 and len(data.prompt) == len(data.pairs)
+            assert len(data.prompt.rows) == data.pairs["prompt_id"].nunique()  # each once
+    np.testing.assert_allclose(made.predictions.to_numpy(), made.probes.predict(whole) + made.offset, atol=1e-9)
+    train, reference = made.split("train"), made.split("reference")
+    assert train.prompt is train.prompt is reference.prompt and train.features is reference.features
+    np.testing.assert_array_equal(np.asarray(train.prompt), train.features.prompt)
+    np.testing.assert_allclose(reference.scores.values, made.probes(train.features).values + made.offset, atol=1e-9)
+
+
+def test_what_is_read_again_is_let_go(wide):
+    made = prepare(wide.study)
+    features, prompt = made.split("dev").features, made.split("dev").prompt
+    parts = made.parts()
+    assert parts["features"] >= features.prompt.nbytes + features.response.nbytes and parts["prompts"] >= prompt.rows.nbytes
+    assert made.held() == sum(parts.values()) > parts["features"] + parts["prompts"]
+    made.let_go(1)  # the features of one split, and no prompts
+    assert made.parts()["features"] < parts["features"] and made.parts()["prompts"] == parts["prompts"]
+    made.let_go(10**12)
+    assert made.parts()["features"] == made.parts()["prompts"] == 0 < made.parts()["scores"]
+    np.testing.assert_array_equal(made.split("dev").features.response, features.response)
+    assert made.split("dev").prompt is not prompt
+
+
+def test_features_beyond_the_budget_are_refused_and_scores_are_not(wide, monkeypatch):
+    monkeypatch.setattr(inputs, "_MADE", {})
+    monkeypatch.setattr(budget, "_KEEPERS", type(budget._KEEPERS)())
+    made, pairs = prepare(wide.study), len(wide.study.split_pairs("train"))
+    made.split("train"), made.split("train").prompt
+    monkeypatch.setenv(budget.VARIABLE, str(budget.held() + pairs * 100))
+    assert len(made.split("train").scores) == pairs
+    with pytest.raises(WorkbenchError, match=f"features of {pairs} train pairs of planted would fill .* held.*at most .* pairs"):
+        made.split("train").features
+
+
 def test_columns_are_over_their_training_deviation(wide):
     made = prepare(wide.study)
     for name in (*made.names, "n_words"):
@@ -125,7 +169,7 @@ def test_kept_in_memory_and_on_disk(wide, monkeypatch):
     first = prepare(wide.study)
     assert prepare(Study.load(wide.study.folder)) is first
     monkeypatch.setattr(inputs, "_MADE", {})
-    monkeypatch.setattr(inputs, "_fit", lambda study: pytest.fail("fitted again"))
+    monkeypatch.setattr(inputs, "fit_probes", lambda study: pytest.fail("fitted again"))
     again = prepare(wide.study)
     np.testing.assert_array_equal(first.table("train").values, again.table("train").values)
     np.testing.assert_array_equal(first.table("dev").values, again.table("dev").values)

@@ -67,7 +67,21 @@ def test_columns_equal_their_loop(wide, edits, split):
     margins, factor = plan.margins(weights, scores.names, split)
     np.testing.assert_allclose(margins, (weights * (expected[:, 0] - expected[:, 1])).sum(axis=-1), atol=1e-9)
     assert factor is None
+    np.testing.assert_allclose(plan.differences(split), expected[:, 0] - expected[:, 1], atol=1e-9)
+    assert not plan.differences(split)[:, [name in plan.null for name in plan.names]].any()
+    np.testing.assert_allclose(plan.rewards(weights[0], split), np.einsum("pk,psk->ps", weights[0], expected), atol=1e-9)
+    length = prepare(wide.study).column(LENGTH, split).ravel()
+    flat = np.where(np.abs(expected) < 1e-9, 0.0, expected).reshape(-1, expected.shape[-1])  # what debias makes zero, rounding aside
+    np.testing.assert_allclose(plan.correlations(LENGTH, split), spearman(flat, length), atol=1e-9)
     assert plan.raw(split).names == scores.names
+
+
+def test_a_source_is_ranked_once_whatever_its_multiplier(wide, monkeypatch):
+    make(wide.study, debias=LENGTH).correlations(LENGTH, "dev")
+    monkeypatch.setattr("workbench.scenario.plan.against", lambda *a: pytest.fail("ranked again"))
+    found = make(wide.study, debias=LENGTH, drop=("correctness",), multiply={"safety": 2.0, "verbosity": 0.0}).correlations(LENGTH, "dev")
+    plain = dict(zip(NAMES, make(wide.study, debias=LENGTH).correlations(LENGTH, "dev")))
+    np.testing.assert_array_equal(found, [0.0 if name == "verbosity" else plain[name] for name in NAMES if name != "correctness"])
 
 
 def test_debias_comes_before_drop(wide):

@@ -9,6 +9,7 @@ import pytest
 from planted import NAMES
 
 from workbench.errors import WorkbenchError
+from workbench.evaluate.attribution import decisive_shares
 from workbench.scenario import gates
 from workbench.scenario.compare import compare
 from workbench.scenario.inputs import prepare
@@ -51,6 +52,10 @@ def test_margins_equal_their_loop(wide, quick, base, edits, monkeypatch):
     np.testing.assert_allclose((shown.weights * shown.scores.margins).sum(axis=-1), shown.margins, atol=1e-9)
     np.testing.assert_allclose(shown.weights.sum(axis=-1), base.weights.sum(axis=-1))
     np.testing.assert_allclose(shown.shares.sum(axis=1), 1)
+    np.testing.assert_allclose(shown.mean_weights, shown.weights.mean(axis=0), atol=1e-12)
+    np.testing.assert_allclose(shown.differences, shown.scores.margins, atol=1e-9)
+    np.testing.assert_allclose(shown.rewards[:, 0] - shown.rewards[:, 1], shown.margin, atol=1e-9)
+    np.testing.assert_allclose(shown.decisive, decisive_shares(shown.mean_weights, shown.scores).mean(axis=0), atol=1e-9)
     assert not shown.retrained and shown.seeds == base.seeds and shown.scenario == scenario
     assert shown.names == scenario.kept(NAMES)
 

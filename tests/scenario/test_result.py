@@ -16,7 +16,7 @@ from planted import NAMES, planted
 from workbench.errors import WorkbenchError
 from workbench.evaluate import accuracy
 from workbench.scenario import cache, gates
-from workbench.scenario import result as results
+from workbench.scenario import kept as results
 from workbench.scenario.inputs import prepare
 from workbench.scenario.preview import preview
 from workbench.scenario.recipe import GateSpec

@@ -334,6 +334,6 @@ def test_a_session_imports_no_widget_no_plot_and_no_torch():
 def test_a_session_in_a_line(session):
     study, total = session.study, len(session.items)
     line = f"Session on {study.name} {study.hash[:4]}…: baseline "
-    assert repr(session).startswith(line) and repr(session).endswith(" selected")
+    assert repr(session).startswith(line) and repr(session).endswith(f" selected, {session.memory.clause}")
     session.select(session.items["pair_id"][:7])
     assert f"7 of {total:,}".replace(",", "\u2009") in repr(session) and "candidate" not in repr(session)

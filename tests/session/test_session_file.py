@@ -253,7 +253,7 @@ def test_two_sessions_in_one_place_lose_nothing(study, tmp_path):
 def test_results_come_from_the_disk_or_are_trained_again_to_the_same_bytes(study, tmp_path):
     import shutil
 
-    from workbench.scenario.result import folder_of
+    from workbench.scenario.kept import folder_of
 
     session = Session(study, SMALL)
     session.start().wait(60)
@@ -275,7 +275,7 @@ def test_results_come_from_the_disk_or_are_trained_again_to_the_same_bytes(study
 def test_a_lost_baseline_is_trained_again_with_the_seeds_that_it_had(study, tmp_path):
     import shutil
 
-    from workbench.scenario.result import folder_of
+    from workbench.scenario.kept import folder_of
 
     session = Session(study, SMALL)
     session.retrain(seeds=1).wait(60)

@@ -5,14 +5,16 @@ import importlib
 _HOMES = {
     "metrics": ("accuracy", "log_loss", "correct", "surprise", "longer_wins", "slices", "metric_table"),
     "inference": (
-        "Estimate", "bootstrap", "estimate", "family_sums", "holm", "interval", "mcnemar", "sign_flip", "too_few", "verdict", "wilson",
+        "Estimate", "bootstrap", "bootstraps", "estimate", "estimates", "family_sums", "holm", "interval", "mcnemar", "sign_flip",
+        "too_few", "verdict", "wilson",
     ),
     "attribution": (
         "contributions", "decisive_shares", "decompose", "effective_coefficients", "flip_certificates", "mass_certificate",
         "penalty_certificate",
     ),
     "correlation": (
-        "correlation_table", "equivalence_table", "objective_correlation", "spearman_draws", "verbosity_table", "weighted_spearman",
+        "correlation_table", "equivalence_table", "influence", "objective_correlation", "spearman_draws", "verbosity_table",
+        "weighted_spearman",
     ),
     "strength": (
         "StrengthTable", "agreement_by_bin", "band_words", "in_sections", "length_bias", "strength_bands", "strength_cuts", "suspects",

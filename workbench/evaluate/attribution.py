@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
@@ -10,11 +12,12 @@ from ..errors import WorkbenchError
 from ..scores import Scores
 
 
-def contributions(weights: PairObj, scores: Scores) -> PairObj:
-    """Weight × score difference: rows sum to the margins."""
-    if weights.shape != (len(scores), len(scores.names)):
-        raise WorkbenchError(f"weights {weights.shape} beside scores of {len(scores)} pairs × {len(scores.names)} objectives")
-    return weights * scores.margins
+def contributions(weights: PairObj, scores: Scores | np.ndarray) -> PairObj:
+    """Weight × score difference: rows sum to the margins. scores: or their differences [pair obj]."""
+    difference = scores.margins if isinstance(scores, Scores) else scores
+    if weights.shape != difference.shape:
+        raise WorkbenchError("weights {} × {} beside scores of {} pairs × {} objectives".format(*weights.shape, *difference.shape))
+    return weights * difference
 
 
 def null_experts(scores: Scores) -> tuple[str, ...]:
@@ -31,11 +34,14 @@ def decompose(weights: PairObj, scores: Scores, pair: int) -> pd.DataFrame:
     )
 
 
-def decisive_shares(weights: PairObj, scores: Scores) -> PairObj:
+def decisive_shares(weights: PairObj, scores: Scores | np.ndarray) -> PairObj:
     """Share of |g_k Δr'_k| that each objective has in each pair [pair obj]; rows sum to 1, or to 0 where nothing differs."""
-    size = np.abs(contributions(weights, scores))
+    size = contributions(weights, scores)
+    np.abs(size, out=size)
     total = size.sum(axis=1, keepdims=True)
-    return np.divide(size, total, out=np.zeros_like(size), where=total > 0)
+    total[total == 0] = 1.0
+    size /= total
+    return size
 
 
 def effective_coefficients(weights: PairObj, matrix: ObjObj) -> PairObj:
@@ -119,11 +125,12 @@ def flip_certificates(
     mass = mass_certificate(weights / weights.sum(axis=1, keepdims=True), scores.margins.astype(np.float64))
     return pd.DataFrame({
         "margin": margin, "spread": np.full(len(margin), np.nan) if spread is None else spread, "penalty": scaling, "mass": mass,
-        "words": [_words(t, v) for t, v in zip(scaling, mass)],
+        "words": _each(scaling, 2, lambda t: "none by scaling the penalties" if np.isnan(t) else f"would flip at {t:.2f} × the penalties")
+        + _each(100 * mass, 0, lambda v: "; none by moving the gate" if np.isnan(v) else f"; would flip at {v:.0f} % of the gate moved"),
     })
 
 
-def _words(penalty: float, mass: float) -> str:
-    first = "none by scaling the penalties" if np.isnan(penalty) else f"would flip at {penalty:.2f} × the penalties"
-    second = "none by moving the gate" if np.isnan(mass) else f"would flip at {100 * mass:.0f} % of the gate moved"
-    return f"{first}; {second}"
+def _each(values: Pair, decimals: int, words: Callable[[float], str]) -> np.ndarray:
+    """The words of every number, made once for those that print alike."""
+    distinct, of = np.unique(np.round(values, decimals), return_inverse=True)
+    return np.array([words(value) for value in distinct], object)[of]

@@ -22,11 +22,19 @@ def moved_by(before: PairObj, names: tuple[str, ...], after: Float[np.ndarray, "
     side lacks contributes 0 there, so that the changes of all add up to the change of the margin.
     """
     whole = tuple(dict.fromkeys((*names, *names_after)))
-    change = np.zeros((len(before), len(whole)))
-    change[:, [whole.index(name) for name in names_after]] += after
-    change[:, [whole.index(name) for name in names]] -= before
+    change = _over(after, names_after, whole) - _over(before, names, whole)
     most = np.abs(change).argmax(axis=1)
     return np.asarray(whole, dtype=object)[most], change[np.arange(len(change)), most]
+
+
+def _over(values: np.ndarray, names: tuple[str, ...], whole: tuple[str, ...]) -> np.ndarray:
+    """The columns of `names` in the order of `whole`, 0 for one that is not there."""
+    if names == whole:
+        return values
+    at = np.array([names.index(name) if name in names else -1 for name in whole])
+    out = np.take(values, at, axis=1)
+    out[:, at < 0] = 0.0
+    return out
 
 
 def flips(pairs: pd.DataFrame, before: Pair, after: Pair, contributions: tuple[np.ndarray, np.ndarray] | None = None,
@@ -40,16 +48,16 @@ def flips(pairs: pd.DataFrame, before: Pair, after: Pair, contributions: tuple[n
     if len(pairs) != len(before) or len(pairs) != len(after):
         raise WorkbenchError(f"{len(pairs)} pairs beside {len(before)} and {len(after)} margins", where="flips")
     won, wins = before > 0, after > 0
-    kind = np.select([won & ~wins, ~won & wins, before != after], [BROKEN, FIXED, MOVED], SAME)
-    table = pd.DataFrame({
-        "pair_id": pairs["pair_id"].to_numpy(), "family": pairs["family"].to_numpy(),
-        "section": pairs["section"].to_numpy() if "section" in pairs else "",
-        "before": before, "after": after, "change": after - before, "kind": kind,
-    })
-    if contributions is not None:
-        table["moved_by"], table["moved"] = moved_by(contributions[0], names[0], contributions[1], names[1])
-    order = np.lexsort((table["change"].to_numpy(), kind != BROKEN))
-    return table.iloc[order].reset_index(drop=True)
+    kind = np.select([won & ~wins, ~won & wins, before != after], [0, 1, 2], 3)
+    order = np.argsort(after - before, kind="stable")
+    order = np.concatenate([order[kind[order] == 0], order[kind[order] != 0]])
+    about = pairs[["pair_id", "family", *(["section"] if "section" in pairs else [])]].take(order).reset_index(drop=True)
+    table = about.assign(**({} if "section" in pairs else {"section": ""}), before=before[order], after=after[order],
+                         change=(after - before)[order], kind=np.array([BROKEN, FIXED, MOVED, SAME], object)[kind[order]])
+    if contributions is None:
+        return table
+    who, by = moved_by(contributions[0], names[0], contributions[1], names[1])
+    return table.assign(moved_by=who[order], moved=by[order])
 
 
 def shapley(values: dict[frozenset[int], np.ndarray], edits: int) -> list[np.ndarray]:

@@ -21,23 +21,27 @@ def shares_of(
     weights: SeedPairObj, live: Bool[Array, " obj"]
 ) -> tuple[Float[Array, "pair live"], Float[Array, "seed pair live"], float]:
     """Mean shares over the live objectives [prompt live], each seed's [seed prompt live], and what the others took."""
-    if not np.isfinite(weights).all() or (weights < 0).any():
+    if weights.size and not (weights.min() >= 0 and weights.max() < np.inf):
         raise WorkbenchError("negative or missing gate weights", where="watershed", remedy="A gate's weights are finite and ≥ 0")
-    total = weights[:, :, live].sum(axis=2, keepdims=True)
+    each = weights if live.all() else np.compress(live, weights, axis=2)
+    total = each.sum(axis=2, keepdims=True)
     if not live.any() or (total <= 0).any():
         raise WorkbenchError("a prompt has no weight on any objective that counts", where="watershed")
-    shares = (weights / weights.sum(axis=2, keepdims=True)).mean(axis=0)
+    shares = np.einsum("spk,sp->pk", weights, 1 / (len(weights) * weights.sum(axis=2)))
     taken = float(shares[:, ~live].sum(axis=1).mean())
-    shares = shares[:, live]
-    return shares / shares.sum(axis=1, keepdims=True), weights[:, :, live] / total, taken
+    shares = np.compress(live, shares, axis=1)
+    return shares / shares.sum(axis=1, keepdims=True), each / total, taken
 
 
 def leaders(shares: PairObj, each: SeedPairObj, names: tuple[str, ...], about: dict) -> pd.DataFrame:
     """Leader, runner-up, lead and what seeds say of each prompt, in the order given. Of equals the first named leads."""
     n = np.arange(len(shares))
-    order = np.argsort(-shares, axis=1, kind="stable")
-    first, second = order[:, 0], order[:, 1] if shares.shape[1] > 1 else None
+    first, second = shares.argmax(axis=1), None
     share = shares[n, first]
+    if shares.shape[1] > 1:
+        others = shares.copy()
+        others[n, first] = -1.0
+        second = others.argmax(axis=1)
     runner = np.zeros(len(n)) if second is None else shares[n, second]
     entropy = -np.sum(shares * np.log(np.maximum(shares, 1e-300)), axis=1)
     words = np.asarray(names, object)
@@ -89,10 +93,18 @@ def _rivalry(rows: pd.DataFrame, near: float) -> dict[tuple[str, str], int]:
 
 def laid(rows: pd.DataFrame, line: tuple[str, ...], place: dict[str, int]) -> pd.DataFrame:
     """Rows from left to right: by hill; in a hill up the left flank (the runner-up stands to its left), down the right."""
-    hill = rows["objective"].map(lambda name: name if name in line else OTHERS)
-    at = hill.map({name: i for i, name in enumerate(line)}).to_numpy()
-    left = rows["runner_up"].map(lambda name: place.get(name, len(line))).to_numpy() < at
+    leading, first = _coded(rows["objective"])
+    hill = np.array([name if name in line else OTHERS for name in first], object)[leading]
+    at = np.array([line.index(name if name in line else OTHERS) for name in first])[leading]
+    second, runners = _coded(rows["runner_up"])
+    left = np.array([place.get(name, len(line)) for name in runners])[second] < at
     lead = rows["lead"].to_numpy()
     order = np.lexsort((np.arange(len(rows)), np.where(left, lead, -lead), ~left, at))
     found = rows.assign(hill=hill, side=np.where(left, "left", "right")).iloc[order].reset_index(drop=True)
     return found.assign(order=np.arange(len(found)))[list(COLUMNS)]
+
+
+def _coded(names: pd.Series) -> tuple[np.ndarray, list[str]]:
+    """Which of the distinct names stands in each row, and those names."""
+    codes, distinct = pd.factorize(names)
+    return codes, list(distinct)

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 
 from ..axes import CHOSEN, REJECTED, Pair, PairSide, SeedPair
 from ..errors import WorkbenchError
-from .inference import DRAWS, estimate
+from .inference import DRAWS, estimates, family_codes
 
 ALL = "All pairs"
 ACCURACY, LOG_LOSS, LONGER = "accuracy", "log loss", "the longer wins"
@@ -24,7 +24,9 @@ def correct(margins: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]
 
 def surprise(margins: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
     """−log σ(margin), in nats: the Bradley–Terry loss of each pair."""
-    return np.logaddexp(0.0, -margins.astype(np.float64))
+    loss = -np.abs(margins, dtype=np.float64)
+    loss = np.log1p(np.exp(loss, out=loss), out=loss)
+    return np.subtract(loss, margins, out=loss, where=margins < 0)
 
 
 METRICS = {ACCURACY: correct, LOG_LOSS: surprise}
@@ -51,31 +53,34 @@ def slices(pairs: pd.DataFrame, by: tuple[str, ...] = ("section",)) -> dict[str,
     for column in by:
         if column not in pairs.columns:
             continue
-        values = pairs[column]
-        for value in pd.unique(values.dropna()):
+        codes, values = pd.factorize(pairs[column])
+        for code, value in enumerate(values):
             name = str(value) if str(value) not in found else f"{column}: {value}"
             if str(value):
-                found[name] = (values == value).to_numpy()
+                found[name] = codes == code
     return found
 
 
 def metric_table(
     margins: SeedPair, pairs: pd.DataFrame, *, by: tuple[str, ...] = ("section",), length: PairSide | None = None,
-    extra: Mapping[str, np.ndarray] | None = None, draws: int = DRAWS, seed: int = 0,
+    extra: Mapping[str, np.ndarray] | None = None, groups: np.ndarray | None = None, parts: Mapping[str, np.ndarray] | None = None,
+    draws: int = DRAWS, seed: int = 0,
 ) -> pd.DataFrame:
     """Tidy table: slice, metric, value, low, high, n, families, seeds, words.
 
     margins [seed pair]; pairs: one row per pair with its family and the columns named in `by`; length [pair side]
-    adds the baseline "the longer wins"; extra: further slices, name → mask [pair].
+    adds the baseline "the longer wins"; extra: further slices, name → mask [pair]; draws=0: no intervals. groups, parts: the
+    families [pair] and `slices` of the pairs where they are known already.
     """
     if margins.shape[1] != len(pairs):
         raise WorkbenchError(f"margins of {margins.shape[1]} pairs beside a table of {len(pairs)}", remedy="Align them by pair_id")
-    values = {name: (metric(margins), True) for name, metric in METRICS.items()}
+    values = {name: metric(margins) for name, metric in METRICS.items()}
     if length is not None:
-        values[LONGER] = (correct(longer_wins(length))[None], False)
-    families, rows = pairs["family"].to_numpy(), []
-    for label, mask in {**slices(pairs, by), **(extra or {})}.items():
-        for name, (each, trained) in values.items():
-            found = estimate(each[:, mask], families[mask], draws=draws, seed=seed, trained=trained)
-            rows.append({"slice": label, "metric": name, **vars(found)})
+        values[LONGER] = correct(longer_wins(length))[None]
+    groups = family_codes(pairs["family"])[0] if groups is None else groups
+    parts, rows = slices(pairs, by) if parts is None else parts, []
+    for label, mask in {**parts, **(extra or {})}.items():
+        each = list(values.values()) if mask.all() else [np.compress(mask, value, axis=1) for value in values.values()]
+        found = estimates(each, groups[mask], draws=draws, seed=seed, trained=[name != LONGER for name in values])
+        rows += [{"slice": label, "metric": name, **vars(one)} for name, one in zip(values, found)]
     return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -165,7 +165,7 @@ def suspects(table: StrengthTable, n: int | None = 50, *, where: tuple[str, ...]
     found = table.pairs.iloc[rows][names].reset_index(drop=True)
     found["mean"], found["std"], found["percentile"] = table.mean[rows], table.std[rows], table.strength.percentile[rows]
     found["against"], found["of"] = against, of
-    found["words"] = [f"{votes} of {of} against the label" for votes in against]
+    found["words"] = np.array([f"{votes} of {of} against the label" for votes in range(of + 1)], object)[against]
     found["longer"] = np.nan if table.lengthening is None else table.lengthening[rows]
     if table.truth is not None:
         found = found.join(table.truth.iloc[rows].reset_index(drop=True))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import warnings
+from bisect import bisect_left
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float
@@ -12,7 +14,7 @@ from jaxtyping import Float
 from ..axes import Obj, ObjObj, Row, RowDim
 from ..errors import WorkbenchError, listing
 from ..scores import Scores
-from .ranks import unit_ranks
+from .ranks import against, unit_ranks
 
 GRID = (0.0, 0.01, 0.025, 0.05, 0.075, 0.1, 0.125, 0.15, *(round(0.05 * step, 2) for step in range(4, 20)))
 GRID_LIMIT = 0.03  # the release stops at the first λ whose (one-sided) correlation is no higher
@@ -20,6 +22,8 @@ SEVERAL_LIMIT = 0.01  # largest correlation left when there are several nuisance
 ROUNDS = 60  # steps towards it
 FLAT = 1e-12  # a spread this small beside its terms is rounding, not order
 METHODS = ("exact", "grid")
+SOME = 4096  # rows that a first guess at λ is made from, where there are many
+NARROW = 1e-7  # of a unit of λ: a bracket in which few rows change places
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,12 +68,12 @@ class Debiased:
                 raise WorkbenchError(f"nuisance {name!r} is constant", remedy="Choose a column that differs between responses")
         penalty = np.zeros((len(against), len(scores.names)))
         penalty[np.arange(len(against)), columns] = 1.0
-        rest = [k for k in range(len(scores.names)) if k not in columns]
+        fixed, rest = unit_ranks(nuisance), [k for k in range(len(scores.names)) if k not in columns]
         for k in rest:
             if method == "grid":
-                penalty[0, k] = first_on_grid(table[:, k], nuisance[:, 0])
+                penalty[0, k] = first_on_grid(table[:, k], nuisance[:, 0], fixed[:, 0])
             else:
-                penalty[:, k] = _penalties(table[:, k], nuisance, nonnegative)
+                penalty[:, k] = _penalties(table[:, k], nuisance, fixed, nonnegative)
         before, after = farthest(table, nuisance, np.zeros_like(penalty)), farthest(table, nuisance, penalty)
         left = [scores.names[k] for k in rest if (after[k] if nonnegative else abs(after[k])) >= SEVERAL_LIMIT]
         if left and len(against) > 1:
@@ -107,77 +111,116 @@ class Debiased:
         return cls(penalty, tuple(words["names"]), tuple(words["against"]), before, residual, words["method"])
 
 
-def exact_root(values: Row, nuisance: Row, *, start: float = 0.0) -> float:
+def exact_root(values: Row, nuisance: Row, *, start: float = 0.0, fixed: Row | None = None) -> float:
     """λ where Spearman(values − λ nuisance, nuisance) changes sign; `start` is a guess that may save steps.
 
     The correlation never rises with λ: the bracket is widened until it holds a sign change, then narrowed to it by
-    secant steps where they help and bisection where the steps of the function mislead them. Ranks of the nuisance are
-    taken once.
+    secant steps where they help and bisection where the steps of the function mislead them. The first guess comes from some
+    of many rows; in a narrow bracket only the rows that change places in it are sorted again. fixed: `unit_ranks(nuisance)`.
     """
     from scipy.optimize import brentq
 
     values, nuisance = values.astype(np.float64), nuisance.astype(np.float64)
     if np.ptp(values) <= FLAT * np.abs(values).max():
         return 0.0
-    fixed = unit_ranks(nuisance)
+    if start == 0 and len(values) > 4 * SOME:
+        start = _guess(values, nuisance)
+    fixed = unit_ranks(nuisance) if fixed is None else fixed
     scale = values.std() / nuisance.std()  # a unit of λ for the search
 
-    def correlation(step: float) -> float:
-        return _correlation_left(values, nuisance, fixed, step * scale)
+    @lru_cache(maxsize=4)
+    def look(step: float) -> tuple[np.ndarray, float]:
+        return _look(values, nuisance, fixed, step * scale)
+
+    def rho(step: float) -> float:
+        return look(step)[1]
 
     begin = start / scale
-    here = correlation(begin)
-    if here == 0.0:
+    if rho(begin) == 0.0:
         return float(start)
-    direction, width = np.sign(here), 0.25 if start == 0 else 1 / 64
-    near = begin
-    for _ in range(200):
-        far = begin + direction * width
-        there = correlation(far)
-        if there * direction <= 0:
-            break
-        near, width = far, width * 2
-    else:
-        raise WorkbenchError("no penalty removes the correlation", remedy="Look for extreme values in the nuisance or the objective")
-    root = far if there == 0 else brentq(correlation, near, far, xtol=1e-14, rtol=8 * np.finfo(float).eps, maxiter=300)
+    root = brentq(rho, *_bracket(rho, begin, 1.5 * abs(rho(begin))), xtol=NARROW)
+    if rho(root) != 0:
+        ends = _bracket(rho, root, NARROW)
+        known, between = {end: rho(end) for end in ends}, _among_moved(values, nuisance, fixed, *(look(end)[0] for end in ends))
+        root = brentq(lambda step: known[step] if step in known else between(step * scale), *ends, xtol=1e-14,
+                      rtol=8 * np.finfo(float).eps, maxiter=300)
     return float(root * scale)
 
 
-def first_on_grid(values: Row, nuisance: Row) -> float:
-    """The released rule: the first λ of GRID with a correlation of 0.03 or less, however negative; else 1."""
-    fixed = unit_ranks(nuisance)
-    return next((step for step in GRID if _correlation_left(values, nuisance, fixed, step) <= GRID_LIMIT), 1.0)
+def _guess(values: np.ndarray, nuisance: np.ndarray) -> float:
+    """The root of some rows, 0 where they do not show one."""
+    rows = np.random.default_rng(0).integers(0, len(values), SOME)
+    return exact_root(values[rows], nuisance[rows]) if np.ptp(nuisance[rows]) > 0 else 0.0
 
 
-def _ranks_left(values: np.ndarray, nuisance: np.ndarray, penalty: float | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """values − nuisance · λ, and its centred ranks of length 1: zeros where only rounding is left to rank."""
+def _bracket(rho, near: float, width: float) -> tuple[float, float]:
+    """Two places with a sign change between them, the first where its search began or came by."""
+    direction = np.sign(rho(near))
+    for _ in range(200):
+        far = near + direction * width
+        if far == near or rho(far) * direction > 0:
+            near, width = far, width * 4
+        else:
+            return near, far
+    raise WorkbenchError("no penalty removes the correlation", remedy="Look for extreme values in the nuisance or the objective")
+
+
+def _among_moved(values: np.ndarray, nuisance: np.ndarray, fixed: np.ndarray, one: np.ndarray, other: np.ndarray):
+    """λ → a number with the sign of the correlation, for λ between two where the rows stand in the orders `one` and `other`.
+
+    Two rows change places at one λ at most. So where both orders have the same rows up to some place, none of them crosses
+    it in between: a row that is alone between two such places stays, and only the others are sorted.
+    """
+    place = np.empty(len(one), np.int64)
+    place[other] = np.arange(len(one))
+    place = place[one]  # where the first, second … of `one` stand in `other`
+    closed = np.maximum.accumulate(place) == np.arange(len(one))
+    moves = ~(closed & np.concatenate([[True], closed[:-1]]))
+    middle, rows, at = (len(one) - 1) / 2, one[moves], np.flatnonzero(moves)
+    rest = (np.flatnonzero(~moves) - middle) @ fixed[one[~moves]]
+    v, n, ranked = values[rows], nuisance[rows], fixed[rows]
+    return lambda penalty: float(rest + (at - middle) @ ranked[np.argsort(v - penalty * n)])
+
+
+def first_on_grid(values: Row, nuisance: Row, fixed: Row | None = None) -> float:
+    """The released rule: the first λ of GRID with a correlation of 0.03 or less, however negative; else 1. fixed: the nuisance's ranks."""
+    fixed = unit_ranks(nuisance) if fixed is None else fixed
+    at = bisect_left(GRID, True, key=lambda step: _look(values, nuisance, fixed, step)[1] <= GRID_LIMIT)  # it never rises
+    return GRID[at] if at < len(GRID) else 1.0
+
+
+def _left(values: np.ndarray, nuisance: np.ndarray, penalty: float | np.ndarray) -> tuple[np.ndarray, bool]:
+    """values − nuisance · λ, and whether only rounding is left to rank."""
     taken = nuisance @ penalty if nuisance.ndim == 2 else nuisance * penalty
     left = values - taken
-    flat = np.ptp(left) <= FLAT * (np.abs(values).max() + np.abs(taken).max())
-    return left, np.zeros_like(left) if flat else unit_ranks(left)
+    return left, bool(np.ptp(left) <= FLAT * (np.abs(values).max() + np.abs(taken).max()))
 
 
-def _correlation_left(values: np.ndarray, nuisance: np.ndarray, fixed: np.ndarray, penalty: float) -> float:
-    return float(_ranks_left(values, nuisance, penalty)[1] @ fixed)
+def _look(values: np.ndarray, nuisance: np.ndarray, fixed: np.ndarray, penalty: float | np.ndarray):
+    """The order of the rows by values − nuisance · λ, and the Spearman correlation of that with the nuisance (with each of several)."""
+    left, flat = _left(values, nuisance, penalty)
+    order, rho = against(left, fixed)
+    return order, 0 * rho if flat else rho
 
 
 def farthest(table: np.ndarray, nuisance: np.ndarray, penalty: np.ndarray) -> np.ndarray:
     """[obj]: of the correlations left with each nuisance, the one farthest from 0."""
     fixed = unit_ranks(nuisance)
-    rho = np.stack([fixed.T @ _ranks_left(column, nuisance, taken)[1] for column, taken in zip(table.T, penalty.T)])
+    rho = np.stack([_look(column, nuisance, fixed, taken)[1] for column, taken in zip(table.T, penalty.T)])
     return rho[np.arange(len(rho)), np.abs(rho).argmax(axis=1)]
 
 
-def joint_root(values: Row, nuisance: RowDim) -> Float[np.ndarray, " dim"]:
+def joint_root(values: Row, nuisance: RowDim, fixed: RowDim | None = None) -> Float[np.ndarray, " dim"]:
     """λ [nuisance] that leaves no rank correlation with any of several nuisances [row nuisance], as far as 0.001.
 
     Steps from a regression of ranks on ranks; where one would not help (heavy tails), the exact root in each nuisance
-    in turn. The best λ seen is given back.
+    in turn. The best λ seen is given back. fixed: `unit_ranks(nuisance)`.
     """
-    fixed, spread = unit_ranks(nuisance), nuisance.std(axis=0)
+    fixed, spread = unit_ranks(nuisance) if fixed is None else fixed, nuisance.std(axis=0)
 
     def look(penalty):
-        left, ranked = _ranks_left(values, nuisance, penalty)
+        left, flat = _left(values, nuisance, penalty)
+        ranked = np.zeros_like(left) if flat else unit_ranks(left)
         return np.abs(fixed.T @ ranked).max(), penalty, left, ranked
 
     best = look(np.zeros(nuisance.shape[1]))
@@ -189,7 +232,7 @@ def joint_root(values: Row, nuisance: RowDim) -> Float[np.ndarray, " dim"]:
         if trial[0] > worst / 2:
             turn = penalty.copy()
             for q, column in enumerate(nuisance.T):
-                turn[q] += exact_root(values - nuisance @ turn, column)
+                turn[q] += exact_root(values - nuisance @ turn, column, fixed=fixed[:, q])
             trial = min(trial, look(turn), key=lambda seen: seen[0])
         if trial[0] >= worst:
             break
@@ -197,12 +240,12 @@ def joint_root(values: Row, nuisance: RowDim) -> Float[np.ndarray, " dim"]:
     return best[1]
 
 
-def _penalties(values: np.ndarray, nuisance: np.ndarray, nonnegative: bool) -> np.ndarray:
+def _penalties(values: np.ndarray, nuisance: np.ndarray, fixed: np.ndarray, nonnegative: bool) -> np.ndarray:
     """λ [nuisance] of one objective; with `nonnegative` the most negative one is set to 0 until none is left."""
     free, penalty = np.arange(nuisance.shape[1]), np.zeros(nuisance.shape[1])
     while len(free):
-        some = nuisance[:, free]
-        found = joint_root(values, some) if len(free) > 1 else np.array([exact_root(values, some[:, 0])])
+        some, one = (nuisance[:, free], fixed[:, free]), free[0]
+        found = joint_root(values, *some) if len(free) > 1 else np.array([exact_root(values, nuisance[:, one], fixed=fixed[:, one])])
         if not nonnegative or (found >= 0).all():
             penalty[free] = found
             break

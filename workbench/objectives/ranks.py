@@ -43,10 +43,26 @@ def unit_ranks(values: Columns) -> Float[np.ndarray, " row *columns"]:
     return centred / np.where(length > 0, length, 1.0)
 
 
+def against(values: Num[np.ndarray, " row"], ranked: Float[np.ndarray, " row *other"]):
+    """The order of the rows by value, and the Spearman correlation with what has the unit ranks given, 0 where constant.
+
+    ranked [row] gives a number, [row k] gives [k]; nothing is put back in place, which saves a third of the work of `spearman`.
+    """
+    order = np.argsort(values)
+    ordered, place = values[order], np.arange(len(values), dtype=np.float64)
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    if len(starts) < len(values):  # ties share their mean place
+        sizes = np.diff(starts, append=len(values))
+        place = np.repeat(starts + (sizes - 1) / 2, sizes)
+    place -= (len(values) - 1) / 2
+    return order, place @ ranked[order] / (np.sqrt(place @ place) or 1.0)
+
+
 def spearman(a: Num[np.ndarray, " row *a"], b: Num[np.ndarray, " row *b"]) -> Float[np.ndarray, " *a *b"] | float:
     """Spearman correlation of every column of a with every column of b, in [-1, 1]; 0 where either is constant.
 
     [row] with [row] gives a number, [row k] with [row] gives [k], [row k] with [row m] gives [k m].
     """
-    product = np.tensordot(unit_ranks(a), unit_ranks(b), axes=(0, 0))
+    ranked = unit_ranks(a)
+    product = np.tensordot(ranked, ranked if b is a else unit_ranks(b), axes=(0, 0))
     return float(product) if product.ndim == 0 else np.clip(product, -1.0, 1.0)

@@ -88,7 +88,7 @@ class Compare(Screen):
         if self._table is None or self._table[0] is not before or self._table[1] is not after:
             plain = (HEAD,) not in (before.names, after.names)
             both = (before, after)
-            moved = tuple(contributions(one.weights.mean(axis=0), one.scores) / one.scale for one in both) if plain else None
+            moved = tuple(contributions(one.mean_weights, one.differences) / one.scale for one in both) if plain else None
             margins = (np.asarray(one.margin, np.float64) / one.scale for one in both)
             table = flips(before.pairs, *margins, moved, (before.names, after.names) if plain else None)
             self._table = (before, after, table)

@@ -9,9 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from ..errors import WorkbenchError
-from ..evaluate.attribution import decisive_shares
 from ..evaluate.metrics import accuracy
-from ..objectives.ranks import spearman
 from ..scenario.edits import on
 from ..scenario.job import is_partial
 from ..scenario.recipe import Scenario
@@ -101,16 +99,16 @@ def _lengths(column: str | None, baseline: Result) -> np.ndarray | None:
 
 @lru_cache(maxsize=8)
 def _correlations(result: Result, column: str | None, baseline: Result) -> dict[str, float]:
-    return correlations(result, _lengths(column, baseline))
-
-
-def correlations(result: Result, lengths: np.ndarray | None) -> dict[str, float]:
     """Spearman of each objective with length over both sides of the dev pairs; none for what debias made zero."""
-    names = result.scores.names
-    if lengths is None or not names:
+    if _lengths(column, baseline) is None or not result.names:
         return {}
-    null, found = result.null, spearman(result.scores.values.reshape(-1, len(names)), lengths.reshape(-1))
-    return {name: float(rho) for name, rho in zip(names, found) if name not in null}
+    found, null = result.correlations(_source(column, baseline)), result.null
+    return {name: float(rho) for name, rho in zip(result.names, found) if name not in null}
+
+
+def _source(column: str, baseline: Result) -> str:
+    """What the baseline has in the place of the objective that stands for length."""
+    return column if column in baseline.study.columns else baseline.scenario.swap.get(column, column)
 
 
 def _objectives(session: Session, shown: _Shown) -> list[dict]:
@@ -118,8 +116,7 @@ def _objectives(session: Session, shown: _Shown) -> list[dict]:
     before, after = shown.before or {}, shown.after or {}
     null = () if shown.draft is None else shown.draft.null
     if shown.draft is not None and shown.draft.names:
-        mean = decisive_shares(shown.draft.weights.mean(axis=0), shown.draft.scores).mean(axis=0)
-        shares = dict(zip(shown.draft.names, mean.tolist()))
+        shares = dict(zip(shown.draft.names, shown.draft.decisive.tolist()))
     rows = []
     for name in session.objectives:
         group = study.objective_info[name].group or "Objectives"
@@ -149,8 +146,8 @@ def _preview(session: Session, shown: _Shown) -> dict | None:
     if baseline is None or draft is None:
         return None
     before, after = baseline.margins.mean(axis=0) > 0, draft.margins.mean(axis=0) > 0
-    lengths = shown.lengths
-    with_length = [None] if lengths is None else [reward_correlation(result, lengths) for result in (baseline, draft)]
+    column = None if shown.lengths is None else length_of(session.study)[1]
+    with_length = [None] if column is None else [reward_correlation(result, column, baseline) for result in (baseline, draft)]
     if not draft.retrained:
         note = f"Same gate as the baseline, edited scores.{_unseen(session)} Retrain before you conclude."
     elif draft is baseline:
@@ -174,9 +171,7 @@ def _unseen(session: Session) -> str:
     return f" The new {' and '.join(left)} {'act' if len(left) > 1 or 'labels' in left else 'acts'} once it is trained." if left else ""
 
 
-def reward_correlation(result: Result, lengths: np.ndarray) -> float | None:
+@lru_cache(maxsize=8)
+def reward_correlation(result: Result, column: str, baseline: Result) -> float | None:
     """Spearman of the reward with length, pooled over both sides of the dev pairs; None without objectives."""
-    if not len(result.names):
-        return None
-    rewards = np.einsum("po,pso->ps", result.weights.mean(axis=0), result.scores.values)
-    return float(spearman(rewards.reshape(-1), lengths.reshape(-1)))
+    return result.reward_correlation(_source(column, baseline)) if len(result.names) else None

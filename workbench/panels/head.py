@@ -40,7 +40,8 @@ def steps(session: Session) -> list[dict]:
     """The tree to draw: its root, what was trained, and where the draft stands; untrained steps between are passed over."""
     history, pinned = session.history, recipe_key(session.baseline_scenario)
     keys = [recipe_key(step.scenario) for step in history.steps]
-    trained = [at for at, key in enumerate(keys) if session.result_of(history.steps[at].scenario) is not None]
+    trained = [at for at, key in enumerate(keys) if session.trained(history.steps[at].scenario)]
+    candidate = None if session.candidate is None else recipe_key(session.candidate.scenario)
     first = {key: at for at, key in reversed([(at, keys[at]) for at in trained])}
     here = first.get(keys[history.here], history.here)
     chosen = sorted({0, here, *first.values()})
@@ -51,8 +52,7 @@ def steps(session: Session) -> list[dict]:
         nth = children[parent] = children.get(parent, -1) + 1
         lanes[at] = 0 if parent is None else min(3, max(lanes[parent], 0) + nth)
         scenario = history.steps[at].scenario
-        found = session.result_of(scenario)
-        kind = "base" if keys[at] == pinned else "ghost" if found is None else "cand" if found is session.candidate else "past"
+        kind = "base" if keys[at] == pinned else "ghost" if not session.trained(scenario) else "cand" if keys[at] == candidate else "past"
         label = "Baseline" if keys[at] == pinned else scenario.name or in_words(session.study, scenario, session.baseline_scenario)
         out.append({"at": at, "parent": parent, "lane": lanes[at], "kind": kind, "here": at == here, "label": label, "note": scenario.note})
     return out

@@ -78,7 +78,7 @@ class Items:
         shown = baseline if candidate is None else candidate
         if shown is None or shown.names == (HEAD,):
             return cls(pairs, baseline, candidate, texts, frame.assign(decides="", lead=np.nan))
-        shares, at = decisive_shares(shown.weights.mean(axis=0), shown.scores), np.arange(len(pairs))
+        shares, at = decisive_shares(shown.mean_weights, shown.differences), np.arange(len(pairs))
         first = shares.argmax(axis=1)
         most, rest = shares[at, first], shares.copy()
         rest[at, first] = 0.0

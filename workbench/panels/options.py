@@ -9,7 +9,7 @@ from ..scenario.labels import LABELS, LabelSpec
 from ..scenario.recipe import KINDS, GateSpec, Scenario
 from ..scenario.result import HEAD, Result
 from ..study import Study
-from .words import GATE_KINDS, called, gate_words, labels_words
+from .words import GATE_KINDS, START_WORDS, called, called_start, gate_words, labels_words
 
 FIRST_NUISANCES = ("verbosity", "n_words")
 SETTINGS = ("hidden", "temperature", "steps", "batch_size", "lr", "start")
@@ -72,7 +72,18 @@ def gate(study: Study, draft: Scenario, pinned: Scenario) -> dict:
         spec = draft.gate if kind == draft.gate.kind else pinned.gate if kind == pinned.gate.kind else GateSpec(kind=kind)
         kinds.append({"kind": kind, "label": GATE_KINDS[kind], "says": SAYS[kind], "why": impossible(study, kind), "used": list(USED[kind]),
                       "spec": {**spec.model_dump(mode="json"), "hidden": layers_text(spec.hidden)}})
-    return {"kind": draft.gate.kind, "words": gate_words(draft.gate), "kinds": kinds, "edited": draft.gate != pinned.gate}
+    return {"kind": draft.gate.kind, "words": gate_words(draft.gate), "kinds": kinds, "starts": starts(draft, pinned),
+            "edited": draft.gate != pinned.gate}
+
+
+def starts(draft: Scenario, pinned: Scenario) -> list[list[str]]:
+    """Where a softmax gate may begin, with its words: the baseline's trained gates among them where it has such."""
+    known = [["global", "global weights"], ["uniform", "uniform weights"]]
+    if pinned.gate.kind == "softmax":
+        known.append([pinned.id, "the baseline’s gates"])
+    if draft.gate.warm and draft.gate.start not in (pinned.id, *START_WORDS):
+        known.append([draft.gate.start, called_start(draft.gate.start)])
+    return known
 
 
 def impossible(study: Study, kind: str) -> str | None:
@@ -99,7 +110,7 @@ def layers_of(text: str) -> tuple[int, ...]:
     return sizes
 
 
-def asked_gate(study: Study, spec: dict) -> dict:
+def asked_gate(study: Study, spec: dict, pinned: Scenario) -> dict:
     """A gate from the form: `GateSpec` fields, the layers as text. WorkbenchError for one that this study cannot train."""
     kind = spec.get("kind")
     if kind not in KINDS:
@@ -109,6 +120,9 @@ def asked_gate(study: Study, spec: dict) -> dict:
     asked = {name: spec[name] for name in USED[kind] if name in spec}
     if "hidden" in asked:
         asked["hidden"] = layers_of(asked["hidden"])
+    if asked.get("start") == pinned.id and asked.get("hidden", pinned.gate.hidden) != pinned.gate.hidden:
+        remedy = f"Take {layers_text(pinned.gate.hidden)}, or another start"
+        raise WorkbenchError("the baseline’s gates have other hidden layers", remedy=remedy)
     return {"kind": kind, **asked}
 
 

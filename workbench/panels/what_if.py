@@ -89,7 +89,7 @@ class WhatIf(Screen):
         elif do == "debias":
             session.set_debias(message["value"] or None, origin=origin)
         elif do == "gate":
-            session.set_gate(**options.asked_gate(session.study, message["spec"]), origin=origin)
+            session.set_gate(**options.asked_gate(session.study, message["spec"], session.baseline_scenario), origin=origin)
         elif do == "labels":
             session.set_labels(message["value"], origin=origin)
         elif do == "unqueue":

@@ -11,6 +11,7 @@ from ..study import Study
 
 GATE_KINDS = {"softmax": "softmax", "global": "global weights", "uniform": "uniform weights", "bradley-terry": "Bradley–Terry head"}
 SETTINGS = {"temperature": "temperature {:g}", "steps": "{:,} steps", "batch_size": "batch {:,}", "lr": "rate {:g}", "start": "start {}"}
+START_WORDS = ("global", "uniform")
 
 
 def edit_list(study: Study, draft: Scenario, pinned: Scenario) -> list[dict]:
@@ -72,10 +73,16 @@ def gate_words(gate: GateSpec) -> str:
     return GATE_KINDS[gate.kind] if gate.kind in ("global", "uniform") else f"{layer_words(gate.hidden)} · {GATE_KINDS[gate.kind]}"
 
 
+def called_start(start: str) -> str:
+    """Where a gate begins, to stand behind the word "start"."""
+    return start if start in START_WORDS else f"from the gates of {start}"
+
+
 def _gate_edit(gate: GateSpec, pinned: GateSpec) -> tuple[str, str]:
     """What it is now where its shape differs, and the settings that do."""
     first = pinned if pinned.kind == gate.kind else GateSpec(kind=gate.kind)
-    changed = [_thin(text.format(getattr(gate, name))) for name, text in SETTINGS.items() if getattr(gate, name) != getattr(first, name)]
+    changed = [_thin(text.format(called_start(gate.start) if name == "start" else getattr(gate, name))) for name, text in SETTINGS.items()
+               if getattr(gate, name) != getattr(first, name)]
     if (gate.kind, gate.hidden) != (pinned.kind, pinned.hidden) or not changed:
         return gate_words(gate), ", ".join(changed)
     return ", ".join(changed), ""

@@ -103,21 +103,23 @@ class Tensors:
     weight: object
 
 
-def cross_entropy(reward_margin, supervision: Supervision | Tensors, index):
-    """BCE(R⁺ − R⁻ − m, t) of each pair, without its weight; a tensor of the shape of `index`.
+def cross_entropy(reward_margin, supervision: Supervision | Tensors, index=None):
+    """BCE(R⁺ − R⁻ − m, t) of each pair, without its weight; a tensor of the shape of the margins.
 
-    reward_margin R⁺ − R⁻, tensor [n] or [head n]; index, tensor of the same shape, the pairs' positions. The margin is
-    inside the log-sigmoid, where it has a gradient. Shapes must be equal, so [n] against [n, 1] cannot spread to [n, n].
+    reward_margin R⁺ − R⁻, tensor [n] or [head n]; index, tensor of the same shape, the pairs' positions; None: targets and
+    margins are of that shape themselves. The margin is inside the log-sigmoid, where it has a gradient. Shapes must be
+    equal, so [n] against [n, 1] cannot spread to [n, n].
     """
     from torch.nn.functional import binary_cross_entropy_with_logits
 
-    if reward_margin.shape != index.shape:
+    given = _tensors(supervision, reward_margin.device)
+    target, margin = (given.target, given.margin) if index is None else (given.target[index], given.margin[index])
+    if reward_margin.shape != target.shape:
         raise WorkbenchError(
-            f"reward margins have shape {list(reward_margin.shape)}, their pairs {list(index.shape)}",
+            f"reward margins have shape {list(reward_margin.shape)}, their pairs {list(target.shape)}",
             remedy="One reward margin per pair: drop the last axis of a [pair, 1] output",
         )
-    given = _tensors(supervision, reward_margin.device)
-    return binary_cross_entropy_with_logits(reward_margin - given.margin[index], given.target[index], reduction="none")
+    return binary_cross_entropy_with_logits(reward_margin - margin, target, reduction="none")
 
 
 def loss(reward_margin, supervision: Supervision | Tensors, index):

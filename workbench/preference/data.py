@@ -1,12 +1,16 @@
-"""What training reads: which pairs are held out, resampled or come next (by family, from a seed), and on what scale."""
+"""What training reads: which pairs are held out or resampled (by family, from a seed), and on what scale."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from ..errors import WorkbenchError
 
 ROWS = 8192  # rows looked at together
+PIECE = 2**24  # bytes looked at together
 LOUD = 4.0  # times the common deviation: a few dims of some backbones move ten times as much as the rest
 
 
@@ -50,7 +54,7 @@ def dealt(families: np.ndarray, folds: int, seed: int) -> np.ndarray:
 
 def bootstrap(families: np.ndarray, within: np.ndarray, seed: list[int]) -> np.ndarray:
     """How often each pair is drawn [pair] when the families of the pairs in `within` are resampled with replacement."""
-    pool = np.unique(families[within])
+    pool = np.flatnonzero(np.bincount(families[within]))
     drawn = np.random.default_rng(seed).choice(pool, size=len(pool))
     counts = np.bincount(drawn, minlength=int(families.max()) + 1)
     return np.where(within, counts[families], 0)
@@ -61,16 +65,39 @@ def derived(seed: int, number: int) -> int:
     return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
 
 
-def moments(x: np.ndarray, *, each: bool = True) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and scale [dim] over all leading axes, float64.
+def pieces(x) -> Iterator[slice]:
+    """Slices that cover the first axis, some 16 MB of float32 each: by shape alone, so that sums come out the same every time."""
+    size = max(PIECE // (4 * int(np.prod(x.shape[1:], dtype=np.int64))), 1)
+    for start in range(0, len(x), size):
+        yield slice(start, min(start + size, len(x)))
+
+
+def moments(x: Any, *, each: bool = True, times: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and scale [dim] over all leading axes of an array, or of a stream's rows, in one pass; float64.
 
     each: the scale is every dim's own deviation (a dim that hardly moves is not blown up). Otherwise one deviation for
     all, so that quiet dims stay quiet, save that a dim which moves more than LOUD times as much is held to that.
+    times: how often an item of the first axis counts, all once for None.
     """
-    flat = x.reshape(-1, x.shape[-1])
-    pieces = [slice(start, start + ROWS) for start in range(0, len(flat), ROWS)]  # no float64 copy of everything
-    centre = sum(flat[piece].sum(axis=0, dtype=np.float64) for piece in pieces) / len(flat)
-    spread = np.sqrt(sum(((flat[piece] - centre) ** 2).sum(axis=0) for piece in pieces) / len(flat))
+    times, wide = np.ones(len(x), np.int64) if times is None else np.asarray(times), np.promote_types(x.dtype, np.float32)
+    near, count, total, squares = 0.0, 0, 0.0, 0.0
+    for some in pieces(x):
+        there = times[some] > 0
+        if not there.any():
+            continue
+        block = np.asarray(x[some] if there.all() else x[some][there], wide)
+        often = np.repeat(times[some][there], int(np.prod(block.shape[1:-1])))[:, None].astype(wide)
+        block = block.reshape(-1, block.shape[-1])
+        if count == 0:
+            near = block.mean(axis=0, dtype=np.float64).astype(wide)  # squares about a point near the mean lose no digits
+        moved = block - near
+        weighed = moved if (often == 1).all() else moved * often
+        count += int(often.sum(dtype=np.int64))
+        total += weighed.sum(axis=0, dtype=np.float64)
+        moved *= weighed
+        squares += moved.sum(axis=0, dtype=np.float64)
+    away = total / max(count, 1)
+    centre, spread = near + away, np.sqrt(np.maximum(squares / max(count, 1) - away**2, 0))
     common = np.sqrt((spread**2).mean())
     if common == 0:
         return centre, np.ones_like(spread)
@@ -82,22 +109,3 @@ def standardised(x: np.ndarray, centre: np.ndarray, spread: np.ndarray) -> np.nd
     moved = x.astype(np.float32) - centre.astype(np.float32)
     moved /= spread.astype(np.float32)
     return moved
-
-
-class Order:
-    """Endless seeded shuffles of some rows, cut into batches of one size.
-
-    A batch that reaches the end of a shuffle goes on into the next. Where a batch holds all rows, it is all rows.
-    """
-
-    def __init__(self, rows: np.ndarray, batch_size: int, seed: int):
-        self.rows, self.size = rows, min(batch_size, len(rows))
-        self._rng, self._ahead = np.random.default_rng([seed, 3]), rows[:0]
-
-    def next(self) -> np.ndarray:
-        if self.size == len(self.rows):
-            return self.rows
-        while len(self._ahead) < self.size:
-            self._ahead = np.concatenate([self._ahead, self._rng.permutation(self.rows)])
-        batch, self._ahead = self._ahead[: self.size], self._ahead[self.size :]
-        return batch

@@ -10,8 +10,10 @@ import numpy as np
 from ..axes import ItemFeatures, Pair
 from ..errors import WorkbenchError
 from ..features import Features
+from ..rows import Repeated
+from .answers import Answers, differences
 from .bradley_terry import Supervision
-from .data import ROWS, hold_out, moments, standardised
+from .data import hold_out, pieces, standardised
 from .fit import Fit, fit
 
 DECAYS = (1e-4, 1e-3, 1e-2, 3e-2, 1e-1, 3e-1, 1.0, 3.0, 10.0)
@@ -32,44 +34,63 @@ class HeadStack:
     report: Fit | None = field(default=None, repr=False)
 
     @classmethod
-    def fit(cls, features: ItemFeatures, supervision: Supervision, *, hidden: Sequence[int], seeds: Sequence[int], orders: Sequence[int],
-            decay: Sequence[float], held_out: np.ndarray, weight: np.ndarray | None = None, rows: np.ndarray | None = None,
-            steps: int, batch_size: int, lr: float, every: int = 25, patience: int | None = 8, device: str = "auto",
-            progress: Callable | None = None, cancel=None, label: str = "heads") -> HeadStack:
-        """Train H heads together on response features [pair side dim].
+    def fit(cls, features: ItemFeatures | Repeated | Answers, supervision: Supervision, *, hidden: Sequence[int], seeds: Sequence[int],
+            orders: Sequence[int], decay: Sequence[float], held_out: np.ndarray, weight: np.ndarray | None = None,
+            rows: np.ndarray | None = None, steps: int, batch_size: int, lr: float, every: int = 25, patience: int | None = 8,
+            device: str = "auto", precision: str = "auto", progress: Callable | None = None, cancel=None, label="heads") -> HeadStack:
+        """Train H heads together on response features [pair side dim], an array or a stream, or on what was laid out of them before.
 
         seeds: of the initial weights, one per head; orders: seeds of the data orders, H a multiple of their number, heads
-        of one order next to each other; decay: L2 penalty per head; held_out mask [pair] or [head pair]; weight [head pair].
+        of one order next to each other; decay: L2 penalty per head; held_out mask [pair] or [head pair]; weight [head pair],
+        of any type of number; precision as in `Answers`.
         """
         from .network import Heads
 
-        if features.ndim != 3:
-            raise WorkbenchError(f"response features have shape {list(features.shape)}", remedy="Heads learn from pairs: [pair, 2, dim]")
-        counted = supervision.weight > 0
-        centre, spread = moments(features if counted.all() else features[counted])
-        module = Heads(features.shape[-1], hidden, seeds, len(orders), decay)
-        differences = features[:, 0] - features[:, 1]
-        shown = standardised(differences, 0 * centre, spread) if module.linear else standardised(features, centre, spread)
+        if not isinstance(features, Answers):
+            features = Answers.laid_out(features, supervision.weight > 0, hidden=hidden, heads=len(seeds), batch_size=batch_size,
+                                        device=device, precision=precision)
+        module = Heads(features.table.shape[-1], hidden, seeds, len(orders), decay)
         report = fit(
-            module, [shown], supervision, steps=steps, batch_size=batch_size, lr=lr, held_out=held_out,
-            weight=weight, rows=rows, every=every, patience=patience, seed=list(orders), device=device, progress=progress,
+            module, [features.table], supervision, steps=steps, batch_size=batch_size, lr=lr, held_out=held_out, weight=weight, rows=rows,
+            every=every, patience=patience, seed=list(orders), device=device, precision=features.precision, progress=progress,
             cancel=cancel, label=label,
         )
-        weights, biases = (tuple(p.detach().numpy().copy() for p in params) for params in (module.weights, module.biases))
-        return cls(weights, biases, centre, spread, report)
+        return cls(*module.layers(), features.centre, features.spread, report)
 
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        flat, (first, *others) = x.reshape(-1, x.shape[-1]), self.weights
+    def __call__(self, x: np.ndarray | Repeated) -> np.ndarray:
+        (first, *others), out = self.weights, np.empty((len(self.weights[0]), *x.shape[:-1]))
         heads, dim, wide = first.shape
         side_by_side = np.ascontiguousarray(first.transpose(1, 0, 2)).reshape(dim, heads * wide)
-        out = np.empty((heads, len(flat)))
-        for start in range(0, len(flat), ROWS):
-            hidden = standardised(flat[start : start + ROWS], self.centre, self.spread) @ side_by_side
+        for some in pieces(x):
+            read = np.asarray(x[some])
+            hidden = standardised(read.reshape(-1, dim), self.centre, self.spread) @ side_by_side
             hidden = hidden.reshape(-1, heads, wide).transpose(1, 0, 2)
             for weight, bias in zip(others, self.biases):
                 hidden = np.maximum(hidden + bias, 0) @ weight
-            out[:, start : start + ROWS] = hidden[..., 0]
-        return out.reshape(heads, *x.shape[:-1])
+            out[:, some] = hidden[..., 0].reshape(heads, *read.shape[:-1])
+        return out
+
+    def margins(self, features: ItemFeatures | Repeated, chosen: np.ndarray) -> np.ndarray:
+        """R⁺ − R⁻ of pairs [pair side dim] under a few of the heads, for each pair its own: chosen [pair pick] → [pair pick]."""
+        out = np.empty(chosen.shape)
+        for some in pieces(features):
+            read, wanted = np.asarray(features[some]), chosen[some]
+            if len(self.weights) == 1:  # all heads by one product, then some of them
+                out[some] = np.take_along_axis(differences(read, self.spread) @ self.weights[0][..., 0].T, wanted, axis=1)
+                continue
+            read = standardised(read, self.centre, self.spread)
+            for pick, numbers in enumerate(wanted.T):
+                for number in np.unique(numbers):
+                    mine = np.flatnonzero(numbers == number)
+                    rewards = self._plain(read[mine].reshape(-1, read.shape[-1]), int(number)).reshape(-1, 2)
+                    out[some.start + mine, pick] = rewards[:, 0] - rewards[:, 1]
+        return out
+
+    def _plain(self, hidden: np.ndarray, head: int) -> np.ndarray:
+        """Rewards [row] of standardised rows under one head."""
+        for depth, weight in enumerate(self.weights):
+            hidden = (hidden if depth == 0 else np.maximum(hidden + self.biases[depth - 1][head], 0)) @ weight[head]
+        return hidden[:, 0]
 
     def head(self, number: int) -> HeadStack:
         """One of them, as a stack of one."""
@@ -90,45 +111,54 @@ class BradleyTerryHead:
     fit_report: Fit | None = field(default=None, repr=False)
 
     @classmethod
-    def fit(cls, features: Features, *, groups=None, hidden: Sequence[int] = (), decays: Sequence[float] = DECAYS,
+    def fit(cls, features: Features | Repeated, *, groups=None, hidden: Sequence[int] = (), decays: Sequence[float] = DECAYS,
             supervision: Supervision | None = None, steps: int = 400, batch_size: int = 512, lr: float = 1e-2, held_out: float = 0.2,
-            every: int = 20, patience: int | None = 6, refit: bool = True, seed: int = 0, device: str = "auto",
+            every: int = 20, patience: int | None = 6, refit: bool = True, seed: int = 0, device: str = "auto", precision: str = "auto",
             progress: Callable | None = None, cancel=None, label: str = "Bradley–Terry head") -> BradleyTerryHead:
         """Fit on features of pairs, response [pair side dim]; loss −log σ(R⁺ − R⁻), or the supervision's.
 
-        hidden: () is linear, (64,) a small MLP. One head per L2 penalty in `decays` is trained, all at once, and the one with
-        the lowest loss on held-out families (a share `held_out` of `groups`, each pair its own family for None) is taken;
-        refit: then trained again on all families, for as long as did best if it is an MLP. A masked pair teaches nothing.
-        Raises WorkbenchError for features of rows, unequal lengths, nothing to train on.
+        features: in memory, or a stream of both answers (`study.stream(split, of="pairs")`). hidden: () is linear, (64,) a
+        small MLP. One head per L2 penalty in `decays` is trained, all at once, and the one with the lowest loss on held-out
+        families (a share `held_out` of `groups`, each pair its own family for None) is taken; refit: then trained again on
+        all families. A masked pair teaches nothing. precision as in `fit`, for MLPs. Raises WorkbenchError for features of
+        rows, unequal lengths, nothing to train on, and what exceeds the memory budget.
         """
         taught = teaching(features, supervision)
-        shared = dict(hidden=hidden, orders=[seed], steps=steps, batch_size=batch_size, lr=lr, every=every, device=device,
-                      progress=progress, cancel=cancel)
+        answers = Answers.laid_out(responses(features), taught.weight > 0, hidden=hidden, heads=len(decays), batch_size=batch_size,
+                                   device=device, precision=precision)
+        shared = dict(hidden=hidden, steps=steps, batch_size=batch_size, lr=lr, every=every, device=device, progress=progress,
+                      cancel=cancel)
         held = hold_out(groups, len(taught), held_out, seed)
-        first = HeadStack.fit(features.response, taught, seeds=[seed] * len(decays), decay=decays, held_out=held,
-                              patience=patience, label=f"{label}: penalty", **shared)
-        losses = np.array(first.report.head_losses)
-        best = _best(losses, np.asarray(decays, float))
-        chosen = cls(first.head(best), float(decays[best]), dict(zip(map(float, decays), losses.tolist())), first.report)
+        first, best = penalties(answers, taught, held, decays=decays, seed=seed, patience=patience, label=label, **shared)
+        losses = dict(zip(map(float, decays), first.report.head_losses))
+        chosen = cls(first.head(best), float(decays[best]), losses, first.report)
         if not refit or not held.any() or first.report.stopped == "cancelled":
             return chosen
-        last = HeadStack.fit(features.response, taught, seeds=[seed], decay=[chosen.decay], held_out=np.zeros_like(held), label=label,
-                             **shared)
+        last = HeadStack.fit(answers, taught, seeds=[seed], orders=[seed], decay=[chosen.decay], held_out=np.zeros_like(held),
+                             label=label, **shared)
         if last.report.stopped == "cancelled":  # half a fit is worth less than the whole one on fewer families
             return replace(chosen, fit_report=last.report)
         return replace(chosen, heads=last, fit_report=last.report)
 
-    def __call__(self, features: Features | ItemFeatures) -> np.ndarray:
+    def __call__(self, features: Features | ItemFeatures | Repeated) -> np.ndarray:
         """Rewards [pair side] of pairs, [row] of rows; zero where the features are masked."""
-        rewards = self.heads(features.response if isinstance(features, Features) else np.asarray(features))[0]
-        if isinstance(features, Features) and features.mask is not None:
-            rewards[~features.mask] = 0.0
+        rewards, mask = self.heads(responses(features))[0], getattr(features, "mask", None)
+        if mask is not None:
+            rewards[~mask] = 0.0
         return rewards
 
-    def margins(self, features: Features | ItemFeatures) -> Pair:
+    def margins(self, features: Features | ItemFeatures | Repeated) -> Pair:
         """R⁺ − R⁻ [pair]."""
         rewards = self(features)
         return rewards[:, 0] - rewards[:, 1]
+
+
+def penalties(answers: Answers, supervision: Supervision, held: np.ndarray, *, decays: Sequence[float] = DECAYS, seed: int,
+              every: int = 20, patience: int | None = 6, label: str, **shared) -> tuple[HeadStack, int]:
+    """One head per L2 penalty, trained together, and which did best on the held-out pairs, mask [pair]."""
+    stack = HeadStack.fit(answers, supervision, seeds=[seed] * len(decays), orders=[seed], decay=decays, held_out=held, every=every,
+                          patience=patience, label=f"{label}: penalty", **shared)
+    return stack, _best(np.array(stack.report.head_losses), np.asarray(decays, float))
 
 
 def _best(losses: np.ndarray, decays: np.ndarray) -> int:
@@ -138,7 +168,12 @@ def _best(losses: np.ndarray, decays: np.ndarray) -> int:
     return int(max(np.flatnonzero(losses == np.nanmin(losses)), key=lambda i: decays[i]))
 
 
-def teaching(features: Features, supervision: Supervision | None) -> Supervision:
+def responses(features: Features | ItemFeatures | Repeated) -> ItemFeatures | Repeated:
+    """What is read of them: [pair side dim] or [row dim], whole or a stream."""
+    return features.response if isinstance(features, Features) else features
+
+
+def teaching(features: Features | Repeated, supervision: Supervision | None) -> Supervision:
     """The supervision of these pairs; a pair that was skipped when features were extracted weighs nothing."""
     supervision = supervision or Supervision.hard(len(features))
     if len(supervision) != len(features):

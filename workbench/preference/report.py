@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -32,3 +32,8 @@ class Fit:
     seconds: float
     head_steps: tuple[int, ...] = ()
     head_losses: tuple[float, ...] = ()
+
+    def of(self, head: int) -> Fit:
+        """The same for one head: its own best step and loss; the history stays the mean over heads."""
+        return replace(self, best_step=self.head_steps[head], head_steps=self.head_steps[head : head + 1],
+                       head_losses=self.head_losses[head : head + 1])

@@ -11,10 +11,12 @@ import numpy as np
 from ..axes import Pair, PairMask, PairMember
 from ..errors import WorkbenchError
 from ..features import Features
+from ..rows import Repeated
+from .answers import Answers
 from .bradley_terry import Supervision
-from .data import bootstrap, dealt, derived, family_codes, fold_of
+from .data import bootstrap, dealt, derived, family_codes, fold_of, hold_out
 from .fit import Fit
-from .heads import BradleyTerryHead, HeadStack, teaching
+from .heads import DECAYS, HeadStack, penalties, responses, teaching
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,40 +38,45 @@ class Strength:
     fit_report: Fit | None = field(default=None, repr=False)
 
     @classmethod
-    def fit(cls, features: Features, *, members: int = 10, folds: int = 5, groups=None, hidden: Sequence[int] = (),
+    def fit(cls, features: Features | Repeated, *, members: int = 10, folds: int = 5, groups=None, hidden: Sequence[int] = (),
             decay: float | None = None, resample: bool = True, supervision: Supervision | None = None, steps: int = 200,
-            batch_size: int = 512, lr: float = 2e-2, seed: int = 0, device: str = "auto", progress: Callable | None = None,
-            cancel=None, label: str = "preference strength") -> Strength:
+            batch_size: int = 512, lr: float = 2e-2, seed: int = 0, device: str = "auto", precision: str = "auto",
+            progress: Callable | None = None, cancel=None, label: str = "preference strength") -> Strength:
         """Train members × folds heads at once on features of pairs, response [pair side dim].
 
-        Members differ by seed, folds and a bootstrap of families, MLPs by data order too (seeds and orders do not tell
-        linear heads apart, one convex problem, so those share their batches). resample=False: no bootstrap, the paper's
-        ensemble: take `hidden` with it. hidden: () linear, (32,) a small MLP (lr 3e-3 suits it). decay: L2 penalty, None
-        chooses it on held-out families. groups [pair]: families; None makes every pair its own.
-        A cancelled fit keeps what it has (fit_report.stopped says so).
-        Raises WorkbenchError for fewer than two members, more folds than families, features of rows.
+        features: in memory, or a stream of both answers (`study.stream(split, of="pairs")`), of which a linear ensemble
+        keeps the differences. Members differ by seed, folds and a bootstrap of families, MLPs by data order too (seeds and
+        orders do not tell linear heads apart, one convex problem, so those share their batches). resample=False: no
+        bootstrap, the paper's ensemble: take `hidden` with it. hidden: () linear, (32,) a small MLP (lr 3e-3 suits it).
+        decay: L2 penalty, None chooses it on held-out families. groups [pair]: families; None makes every pair its own.
+        precision as in `fit`, for MLPs. A cancelled fit keeps what it has (fit_report.stopped says so). Raises WorkbenchError
+        for fewer than two members, more folds than families, features of rows, and what exceeds the memory budget.
         """
         taught = teaching(features, supervision)
         families, n = family_codes(groups, len(taught)), len(taught)
         if members < 2:
             raise WorkbenchError(f"{members} member", remedy="A spread needs at least two members; ten is the paper's number")
+        seeds = [derived(seed, member) for member in range(members)]
+        fold = np.stack([fold_of(groups, n, folds, s) if folds > 1 else np.zeros(n, int) for s in seeds]).astype(np.int32)
+        answers = Answers.laid_out(responses(features), taught.weight > 0, hidden=hidden, heads=members * folds, batch_size=batch_size,
+                                   device=device, precision=precision)
         shared = dict(hidden=hidden, steps=steps, batch_size=batch_size, lr=lr, device=device, progress=progress, cancel=cancel)
         if decay is None:
-            decay = BradleyTerryHead.fit(features, groups=groups, supervision=taught, refit=False, seed=seed, label=label, **shared).decay
-        seeds = [derived(seed, member) for member in range(members)]
-        fold = np.stack([fold_of(groups, n, folds, s) if folds > 1 else np.full(n, -1) for s in seeds])
-        seen = (fold[:, None, :] != np.arange(folds)[:, None]).reshape(members * folds, n)  # [head pair], folds of a member together
-        times = seen.astype(float)
-        if resample:
-            times = np.stack([bootstrap(families, mask, [seeds[head // folds], head % folds, 6]) for head, mask in enumerate(seen)])
+            stack, best = penalties(answers, taught, hold_out(groups, n, 0.2, seed), seed=seed, label=label, **shared)
+            decay = DECAYS[best]
+        times = np.empty((members * folds, n), np.uint8)  # folds of a member together
+        for head in range(members * folds):
+            member, number = divmod(head, folds)
+            seen = fold[member] != number if folds > 1 else np.ones(n, bool)
+            times[head] = bootstrap(families, seen, [seeds[member], number, 6]) if resample else seen
         stack = HeadStack.fit(
-            features.response, taught, seeds=np.repeat(seeds, folds).tolist(), orders=seeds if hidden else seeds[:1],
+            answers, taught, seeds=np.repeat(seeds, folds).tolist(), orders=seeds if hidden else seeds[:1],
             decay=[decay] * (members * folds), held_out=np.zeros(n, bool), weight=times, rows=np.flatnonzero(taught.weight > 0),
             label=label, **shared,
         )
-        return cls(_by_fold(stack, features, np.maximum(fold, 0)), float(decay), folds, stack, seed, stack.report)
+        return cls(_by_fold(stack, features, fold, folds), float(decay), folds, stack, seed, stack.report)
 
-    def on(self, features: Features, *, groups=None) -> Strength:
+    def on(self, features: Features | Repeated, *, groups=None) -> Strength:
         """The same ensemble on pairs that it never saw, response [pair side dim]; nothing is trained.
 
         Each member scores a family by one of its folds, drawn from the seed as for the pairs that it was fitted on, so that
@@ -79,7 +86,7 @@ class Strength:
             raise WorkbenchError("this strength has no heads to score other pairs with", remedy="Make it with Strength.fit")
         families, members = family_codes(groups, len(features)), self.members.shape[1]
         fold = np.stack([dealt(families, self.folds, derived(self.seed, member)) for member in range(members)])
-        return replace(self, members=_by_fold(self.heads, features, fold))
+        return replace(self, members=_by_fold(self.heads, features, fold, self.folds))
 
     @cached_property
     def mean(self) -> Pair:
@@ -128,8 +135,6 @@ def bands(mean: Pair, *, flip_below: float | None = None, drop_below: float | No
     return flip, low & ~flip
 
 
-def _by_fold(stack: HeadStack, features: Features, fold: np.ndarray) -> PairMember:
+def _by_fold(stack: HeadStack, features: Features | Repeated, fold: np.ndarray, folds: int) -> PairMember:
     """Margins [pair member]: each pair under the head of the fold that each member keeps for it, fold [member pair]."""
-    rewards = stack(features.response)
-    margins = (rewards[..., 0] - rewards[..., 1]).reshape(len(fold), -1, len(features))
-    return np.ascontiguousarray(np.take_along_axis(margins, fold[:, None, :], axis=1)[:, 0].T)
+    return stack.margins(responses(features), fold.T + folds * np.arange(len(fold)))

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from .. import budget
 from ..bundle import home_of, lock, parquet_bytes, read_folder, write_folder
 from ..errors import WorkbenchError
 from ..study import Study
@@ -65,6 +66,7 @@ def project(
     known = np.setdiff1d(np.arange(len(prompts)), list(skipped))
     if not len(known):
         raise WorkbenchError("no prompt has features", where=study.name, remedy="Run `workbench extract`")
+    budget.claim(4 * len(known) * study.store.dim("prompt"), f"features of {len(known):,} prompts", count=len(known), of="prompts")
     prompts = prompts.iloc[known].reset_index(drop=True)
     made = laid_out(
         study.store.rows("prompt", known), seed=seed, seeds=seeds, neighbours=neighbours, min_dist=min_dist,

@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+from jaxtyping import Float
 
 from ..axes import PairDim, PairObj, PairSide
 from ..errors import WorkbenchError, listing
+from ..rows import Repeated
 from ..scores import Scores
+
+Prompts = PairDim | Float[Repeated, "pair dim"]  # prompt features, one row per pair
 
 
 @runtime_checkable
@@ -18,7 +22,7 @@ class Scalarizer(Protocol):
     @property
     def names(self) -> tuple[str, ...]: ...
 
-    def __call__(self, scores: Scores, prompt: PairDim | None = None) -> PairSide: ...
+    def __call__(self, scores: Scores, prompt: Prompts | None = None) -> PairSide: ...
 
 
 @runtime_checkable
@@ -32,9 +36,9 @@ class Gate(Scalarizer, Protocol):
     @property
     def logit_scale(self) -> float: ...
 
-    def weights(self, prompt: PairDim) -> PairObj: ...
+    def weights(self, prompt: Prompts) -> PairObj: ...
 
-    def shares(self, prompt: PairDim) -> PairObj: ...
+    def shares(self, prompt: Prompts) -> PairObj: ...
 
     def state(self) -> dict[str, np.ndarray]: ...
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..axes import PairDim, PairObj, PairSide
+from ..axes import PairObj, PairSide
 from ..errors import WorkbenchError
-from ..preference.bradley_terry import Supervision, fit_scale
-from ..preference.data import ROWS, hold_out, moments, standardised
-from ..preference.fit import Fit, fit
+from ..preference.bradley_terry import Supervision
+from ..preference.data import ROWS
+from ..preference.fit import Fit
+from ..rows import Repeated
 from ..scores import Scores
-from .base import active_mask, aligned, rewards
-from .weights import GlobalWeights
+from .base import Prompts, active_mask, aligned, rewards
 
 STARTS = ("uniform", "global")
 
@@ -39,24 +39,27 @@ class SoftmaxGate:
     fit_report: Fit | None = field(default=None, repr=False)
 
     @classmethod
-    def fit(cls, scores: Scores, prompt: PairDim, *, hidden: Sequence[int] = (1024, 1024, 1024), temperature: float = 10.0,
+    def fit(cls, scores: Scores, prompt: Prompts, *, hidden: Sequence[int] = (1024, 1024, 1024), temperature: float = 10.0,
             steps: int = 2000, batch_size: int = 1024, lr: float = 1e-3, scale_lr: float | None = None, weight_decay: float = 0.0,
-            dropout: float = 0.0, start: str = "uniform", active: Sequence[str] | None = None,
+            dropout: float = 0.0, start: str | SoftmaxGate | tuple[SoftmaxGate, ...] = "uniform", active: Sequence[str] | None = None,
             supervision: Supervision | None = None, groups=None, held_out: float = 0.2, every: int = 25, patience: int | None = 8,
-            seed: int = 0, device: str = "auto", progress: Callable | None = None, cancel=None, label: str = "gate") -> SoftmaxGate:
+            seed: int | Sequence[int] = 0, device: str = "auto", precision: str = "auto", progress: Callable | None = None, cancel=None,
+            label: str = "gate") -> SoftmaxGate | tuple[SoftmaxGate, ...]:
         """Train the gate on pairs: Bradley–Terry loss, AdamW, cosine to 0.
 
-        scores [pair side obj], debiased and divided by their training deviation; prompt [pair dim], one row per pair.
-        A share `held_out` of the families in `groups` [pair] (None: every pair is one) is kept aside, the state that does
-        best there is kept, and `patience` × `every` steps without a better one stop it (held_out=0: the last state).
-        The scale starts from a one-parameter fit on uniform weights and learns at `scale_lr` (default 10 lr): a scale that
-        lags makes the softmax sharpen in its place, and the weights are read wrong. start="global" begins at the best single
-        set of weights instead (`GlobalWeights`), so that few families teach departures from it, not the set anew.
-        active: names of the objectives that may weigh anything. Prompts are standardised for training, and that is folded
-        into the first layer.
-        Deterministic for one seed, device and shape. Raises WorkbenchError for shapes that disagree and unknown names.
+        scores [pair side obj], debiased and divided by their training deviation; prompt [pair dim], one row per pair
+        (`Repeated` holds a prompt of several pairs once). A share `held_out` of the families in `groups` [pair] (None: every
+        pair is one) is kept aside, the state that does best there is kept, and `patience` × `every` steps without a better
+        one stop it (held_out=0: the last state). The scale starts from a one-parameter fit on uniform weights and learns at
+        `scale_lr` (default 10 lr): a scale that lags makes the softmax sharpen in its place, and the weights are read wrong.
+        start="global" begins at the best single set of weights instead (`GlobalWeights`), so that few families teach
+        departures from it, not the set anew; a trained gate (or one for each seed) at its state. active: names of the
+        objectives that may weigh anything. Prompts are standardised for training, and that is folded into the first layer.
+        precision: of the products (see `preference.fit`). Several seeds give as many gates, trained as one job, with their own held-out
+        families, batches and best state; they stop together. Deterministic for one seed, device, precision and shape.
+        Raises WorkbenchError for shapes that disagree, unknown names, a start of another shape.
         """
-        from .network import GateNetwork
+        from .training import Shape, train
 
         prompt, supervision = _prompt(prompt), supervision or Supervision.hard(len(scores))
         if not len(prompt) == len(scores) == len(supervision):
@@ -66,27 +69,23 @@ class SoftmaxGate:
             )
         if not temperature > 0:
             raise WorkbenchError(f"temperature {temperature}", remedy="A temperature is positive")
-        if start not in STARTS:
-            raise WorkbenchError(f"unknown start {start!r}", remedy=f"Known: {', '.join(STARTS)}")
-        mask, held = active_mask(scores.names, active), hold_out(groups, len(scores), held_out, seed)
-        margins, taught = scores.margins, supervision.with_weight((~held).astype(float))
-        centre, spread = moments(prompt[~held], each=False)
-        scale = fit_scale(margins[:, mask].mean(axis=1), taught)
-        network = GateNetwork(prompt.shape[1], hidden, mask, temperature, dropout, scale=scale, seed=seed)
-        if start == "global":
-            network.begin_at(GlobalWeights.fit(scores, active=active, supervision=taught).values)
-        report = fit(
-            network, [standardised(prompt, centre, spread), margins.astype(np.float32)], supervision,
-            steps=steps, batch_size=batch_size, lr=lr, rates={"log_scale": scale_lr or 10 * lr}, weight_decay=weight_decay,
-            held_out=held, every=every, patience=patience, seed=seed, device=device, progress=progress, cancel=cancel, label=label,
+        if isinstance(start, str) and start not in STARTS:
+            raise WorkbenchError(f"unknown start {start!r}", remedy=f"Known: {', '.join(STARTS)}, or a trained gate")
+        mask = active_mask(scores.names, active)
+        shape = Shape(tuple(hidden), float(temperature), dropout, mask, start)
+        found = train(
+            shape, scores, prompt, supervision, (seed,) if np.ndim(seed) == 0 else tuple(seed), groups=groups, held_out=held_out, lr=lr,
+            scale_lr=scale_lr, batch_size=batch_size, device=device, precision=precision, steps=steps, weight_decay=weight_decay,
+            every=every, patience=patience, progress=progress, cancel=cancel, label=label,
         )
-        layers = [tuple(p.detach().numpy().copy() for p in (layer.weight, layer.bias)) for layer in network.layers]
-        layers[0] = _folded(*layers[0], centre, spread)
-        return cls(scores.names, tuple(layers), float(np.exp(network.log_scale.item())), float(temperature), mask, report)
+        gates = tuple(cls(scores.names, one.layers, one.scale, float(temperature), mask, one.report) for one in found)
+        return gates[0] if np.ndim(seed) == 0 else gates
 
-    def shares(self, prompt: PairDim) -> PairObj:
+    def shares(self, prompt: Prompts) -> PairObj:
         """softmax over objectives [pair obj]: ≥ 0, rows sum to 1; float64."""
         prompt = _prompt(prompt, self.layers[0][0].shape[1])
+        if isinstance(prompt, Repeated):
+            return self.shares(prompt.rows)[prompt.of] if len(prompt) > len(prompt.rows) else self.shares(np.asarray(prompt))
         out = np.empty((len(prompt), len(self.names)))
         for start in range(0, len(prompt), ROWS):
             hidden = prompt[start : start + ROWS].astype(np.float32, copy=False)
@@ -99,11 +98,11 @@ class SoftmaxGate:
             out[start : start + ROWS] = raised / raised.sum(axis=1, keepdims=True)
         return out
 
-    def weights(self, prompt: PairDim) -> PairObj:
+    def weights(self, prompt: Prompts) -> PairObj:
         """Weights [pair obj] ≥ 0 whose rows sum to logit_scale."""
         return self.logit_scale * self.shares(prompt)
 
-    def __call__(self, scores: Scores, prompt: PairDim) -> PairSide:
+    def __call__(self, scores: Scores, prompt: Prompts) -> PairSide:
         """Rewards [pair side] = Σ_k weights_k r'_k, exactly."""
         return rewards(self.weights(prompt), aligned(scores, self.names))
 
@@ -134,8 +133,8 @@ class SoftmaxGate:
         return cls(names, layers, scale, float(np.ravel(state.get("temperature", temperature))[0]), active)
 
 
-def _prompt(prompt, dim: int | None = None) -> np.ndarray:
-    prompt = np.asarray(prompt)
+def _prompt(prompt, dim: int | None = None) -> np.ndarray | Repeated:
+    prompt = prompt if isinstance(prompt, Repeated) else np.asarray(prompt)
     if prompt.ndim != 2:
         raise WorkbenchError(
             f"prompt features have shape {list(prompt.shape)}, wanted [pair, dim]",
@@ -144,9 +143,3 @@ def _prompt(prompt, dim: int | None = None) -> np.ndarray:
     if dim is not None and prompt.shape[1] != dim:
         raise WorkbenchError(f"prompt features of {prompt.shape[1]} dims, the gate reads {dim}", remedy="Use its own backbone")
     return prompt
-
-
-def _folded(weight, bias, centre, spread) -> tuple[np.ndarray, np.ndarray]:
-    """The layer that reads raw prompts as the given one reads standardised ones."""
-    folded = weight / spread
-    return folded.astype(np.float32), (bias - folded @ centre).astype(np.float32)

@@ -15,8 +15,8 @@ from ..evaluate.inference import estimate
 from ..evaluate.metrics import correct
 from ..study import Study
 from .edits import on
+from .kept import folder_of
 from .recipe import Scenario
-from .result import folder_of
 from .run import run
 
 FEWEST, MOST = 2, 4  # edits: one is its own cause, five take 32 trainings

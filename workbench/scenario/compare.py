@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import WorkbenchError
-from ..evaluate.inference import DRAWS, ENOUGH, FEWEST, NO_CHANGE, NO_SEED_NOISE, SEEDS, estimate, holm, sign_flip, too_few, verdict
+from ..evaluate.inference import DRAWS, ENOUGH, FEWEST, NO_CHANGE, NO_SEED_NOISE, SEEDS, estimates, holm, sign_flip, too_few, verdict
 from ..evaluate.metrics import ACCURACY, ALL, METRICS, slices
 from ..study import Study
 from .recipe import Scenario
@@ -40,16 +40,16 @@ def compare(baseline: Result, candidate: Result, *, noise: pd.DataFrame | None =
     each = {name: (METRICS[name](first), METRICS[name](second)) for name in metrics}
     won = [margins.mean(axis=0) > 0 for margins in (first, second)]
     moved = (first != second).any(axis=0)
-    families, rows = baseline.families, []
-    declared = slices(baseline.pairs, by)
+    rows, declared = [], _slices(baseline, by)
     if taken := [name for name in exploratory or {} if name in declared]:  # it would be tested as if it had been declared
         raise WorkbenchError(f"slice {taken[0]!r} is a declared one", where="compare", remedy="Give the exploratory one another name")
+    fixed, broken = ~won[0] & won[1], won[0] & ~won[1]
     for label, mask in {**declared, **(exploratory or {})}.items():
-        for name, (before, after) in each.items():
-            same = bool(mask.any()) and not moved[mask].any()
-            row = _row(before[:, mask], after[:, mask], families[mask], draws, tested=label in declared, same=same)
-            fixed, broken = (~won[0] & won[1])[mask].sum(), (won[0] & ~won[1])[mask].sum()
-            rows.append({"slice": label, "metric": name, **row, "flips": int(fixed + broken), "fixed": int(fixed), "broken": int(broken)})
+        same = bool(mask.any()) and not (moved & mask).any()
+        counts = {"fixed": int((fixed & mask).sum()), "broken": int((broken & mask).sum())}
+        some = [[np.compress(mask, values, axis=1) for values in both] for both in each.values()]
+        numbers = _numbers(some, baseline.families[mask], draws, tested=label in declared, same=same)
+        rows += [{"slice": label, "metric": name, **row, "flips": sum(counts.values()), **counts} for name, row in zip(each, numbers)]
     table = pd.DataFrame(rows)
     table["p_holm"], enough = table["p"], table["families"] >= ENOUGH
     for part in (table["slice"] == ALL, table["slice"] != ALL):
@@ -69,8 +69,12 @@ def seed_differences(baseline: Result, candidate: Result, *, by: tuple[str, ...]
     same_pairs(baseline, candidate)
     first, second, _ = _paired(baseline, candidate)
     difference = METRICS[ACCURACY](second) - METRICS[ACCURACY](first)
-    parts = {**slices(baseline.pairs, by), **(exploratory or {})}
-    return {label: difference[:, mask].mean(axis=1).tolist() if mask.any() else [] for label, mask in parts.items()}
+    parts = {**_slices(baseline, by), **(exploratory or {})}
+    return {label: np.compress(mask, difference, axis=1).mean(axis=1).tolist() if mask.any() else [] for label, mask in parts.items()}
+
+
+def _slices(result: Result, by: tuple[str, ...]) -> dict[str, np.ndarray]:
+    return result.slices if by == ("section",) else slices(result.pairs, by)
 
 
 def other_seeds(scenario: Scenario) -> tuple[int, ...]:
@@ -98,7 +102,7 @@ def same_pairs(baseline: Result, candidate: Result) -> None:
         left, right = getattr(baseline, what), getattr(candidate, what)
         if left != right:
             raise WorkbenchError(f"results of {what.removesuffix('_hash')} {left} and {right}", where="compare", remedy="Run both on one")
-    if not np.array_equal(baseline.pairs["pair_id"], candidate.pairs["pair_id"]):
+    if baseline.pairs is not candidate.pairs and not np.array_equal(baseline.pairs["pair_id"], candidate.pairs["pair_id"]):
         raise WorkbenchError("the results have different pairs", where="compare", remedy="Run both again")
 
 
@@ -112,18 +116,19 @@ def _paired(baseline: Result, candidate: Result) -> tuple[np.ndarray, np.ndarray
     return baseline.margins[rows[0]], candidate.margins[rows[1]], len(rows[0])
 
 
-def _row(before: np.ndarray, after: np.ndarray, families: np.ndarray, draws: int, *, tested: bool, same: bool) -> dict:
-    """Numbers of one slice; one in which every margin is the same needs no families to say so."""
-    difference = after - before
-    found = estimate(difference, families, draws=draws)
-    number = found.families >= FEWEST
-    p = sign_flip(difference, families) if tested and not too_few(found.families) else np.nan
-    value, low, high = (0.0, 0.0, 0.0) if same else (found.value, found.low, found.high)
-    p = 1.0 if same and tested else p
-    return {
-        "baseline": float(before.mean()) if number else np.nan, "candidate": float(after.mean()) if number else np.nan,
-        "difference": value, "low": low, "high": high, "p": p, "n": found.n, "families": found.families, "same": same,
-    }
+def _numbers(each: list[list[np.ndarray]], families: np.ndarray, draws: int, *, tested: bool, same: bool) -> list[dict]:
+    """Of one slice, a row for each metric [before, after]; one in which every margin is the same needs no families to say so."""
+    differences, rows = [after - before for before, after in each], []
+    for (before, after), difference, found in zip(each, differences, estimates(differences, families, draws=0 if same else draws)):
+        number = found.families >= FEWEST
+        p = 1.0 if same else sign_flip(difference, families) if not too_few(found.families) else np.nan
+        value, low, high = (0.0, 0.0, 0.0) if same else (found.value, found.low, found.high)
+        rows.append({
+            "baseline": float(before.mean()) if number else np.nan, "candidate": float(after.mean()) if number else np.nan,
+            "difference": value, "low": low, "high": high, "p": p if tested else np.nan, "n": found.n, "families": found.families,
+            "same": same,
+        })
+    return rows
 
 
 def _words(row, seeds: int, declared: bool) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 from ..axes import PairObj
 from ..errors import WorkbenchError
 from ..preference.bradley_terry import Supervision
-from ..preference.heads import BradleyTerryHead, HeadStack
+from ..preference.heads import DECAYS, BradleyTerryHead, HeadStack
 from ..scalarize.gate import SoftmaxGate
 from ..scalarize.weights import GlobalWeights, UniformWeights
 from ..scores import Scores
@@ -17,20 +17,35 @@ from .recipe import GateSpec
 GATES = {"softmax": SoftmaxGate, "global": GlobalWeights, "uniform": UniformWeights}
 
 
-def train(spec: GateSpec, scores: Scores, data: Split, supervision: Supervision, *, seed: int, device: str = "auto",
-          progress=None, cancel=None, label: str = ""):
-    """Fit one scalarizer on train pairs. WorkbenchError where the study has no prompts (softmax) or features (head)."""
+def train(spec: GateSpec, scores: Scores, data: Split, supervision: Supervision, *, seed: int | tuple[int, ...], start=None,
+          device: str = "auto", progress=None, cancel=None, label: str = ""):
+    """Fit one scalarizer on train pairs, or a softmax gate for each of several seeds; start: the gate, or gates, to begin from.
+
+    WorkbenchError where the study has no prompts (softmax) or features (head).
+    """
     taught = {"supervision": supervision, "groups": data.families, "seed": seed}
     loop = {"device": device, "progress": progress, "cancel": cancel, "label": label}
     size = {"steps": spec.steps, "batch_size": spec.batch_size, "lr": spec.lr}
     if spec.kind == "softmax":
         _needs(data.prompt, "a softmax gate reads prompt features, and this study has none", 'Use the gate kind "global" or "uniform"')
-        shape = {"hidden": spec.hidden, "temperature": spec.temperature, "start": spec.start}
+        shape = {"hidden": spec.hidden, "temperature": spec.temperature, "start": start or spec.start}
         return SoftmaxGate.fit(scores, data.prompt, **shape, **size, **taught, **loop)
     if spec.kind == "bradley-terry":
         _needs(data.features, "a Bradley–Terry head reads features, and this study has none", 'Use the gate kind "global" or "uniform"')
         return BradleyTerryHead.fit(data.features, hidden=spec.hidden, **size, **taught, **loop)
     return (GlobalWeights if spec.kind == "global" else UniformWeights).fit(scores, supervision=supervision)
+
+
+def work(spec: GateSpec, scores: Scores, data: Split) -> float:
+    """Rows × parameters of one training step, 0 where nothing is trained step by step."""
+    if spec.kind not in ("softmax", "bradley-terry"):
+        return 0.0
+    reads = data.prompt if spec.kind == "softmax" else data.features
+    if reads is None:
+        return 0.0
+    dim, out, heads = (reads.shape[-1], len(scores.names), 1) if spec.kind == "softmax" else (reads.response.shape[-1], 1, len(DECAYS))
+    sizes = [dim, *spec.hidden, out]
+    return float(min(spec.batch_size, len(scores)) * heads * sum(wide * next_ for wide, next_ in zip(sizes, sizes[1:])))
 
 
 def _needs(value, what: str, remedy: str) -> None:
@@ -42,7 +57,8 @@ def weights_of(gate, data: Split) -> PairObj:
     """Weights [pair obj] on a split; ones for a head, which has no objectives to weigh."""
     if isinstance(gate, BradleyTerryHead):
         return np.ones((len(data.pairs), 1))
-    prompt = np.zeros((len(data.pairs), 0), np.float32) if data.prompt is None else data.prompt
+    prompt = data.prompt if isinstance(gate, SoftmaxGate) else None  # the others weigh every prompt alike: none is read
+    prompt = np.zeros((len(data.pairs), 0), np.float32) if prompt is None else prompt
     return np.asarray(gate.weights(prompt), np.float64)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -11,35 +11,63 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from ..axes import PairDim, PairObj, PairSide
+from .. import budget
+from ..axes import SIDES, PairObj, PairSide
 from ..bundle import pack, unpack
 from ..errors import WorkbenchError, listing
-from ..features import Features
+from ..evaluate.inference import family_codes
+from ..evaluate.metrics import slices
+from ..features import KINDS, Features
 from ..objectives.debias import Debiased
-from ..objectives.probes import LinearProbes, cross_fit
+from ..objectives.probes import LinearProbes
+from ..rows import Prompts
 from ..scores import Scores
 from ..study import Study
 from . import cache
+from .fitted import fit_probes, rating_rows
 
+__all__ = ["LENGTH", "Inputs", "Split", "basis", "made", "prepare", "rating_rows"]
 LENGTH = "n_words"
-FOLDS = 5
 _MADE: dict[tuple, Inputs] = {}
 _LOCK = threading.RLock()
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """One split: its pairs with features, objective scores before scaling, and prompt features where there are any."""
+    """One split: its pairs with features and objective scores before scaling; features are read when they are asked for.
+
+    read_prompts, read_features: None where there are no features. prompt: one row in memory for each distinct prompt, what
+    gates read; features: of both answers of every pair, what heads and strength read. WorkbenchError where either does not
+    fit the memory budget.
+    """
 
     pairs: pd.DataFrame
     scores: Scores
-    prompt: PairDim | None
-    features: Features | None
+    read_prompts: Callable[[], Prompts] | None
+    read_features: Callable[[], Features] | None
     left_out: int = 0
+
+    @property
+    def prompt(self) -> Prompts | None:
+        return None if self.read_prompts is None else self.read_prompts()
+
+    @property
+    def features(self) -> Features | None:
+        return None if self.read_features is None else self.read_features()
 
     @property
     def families(self) -> np.ndarray:
         return self.pairs["family"].to_numpy()
+
+    @cached_property
+    def family_codes(self) -> np.ndarray:
+        """The same as numbers, in order of appearance."""
+        return family_codes(self.pairs["family"])[0]
+
+    @cached_property
+    def slices(self) -> dict[str, np.ndarray]:
+        """All pairs, then each section, as masks [pair]."""
+        return slices(self.pairs)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +75,8 @@ class Inputs:
     """Scores of a study's pairs as probes or columns give them, the training deviation of each, and penalties asked for.
 
     names: objectives; probes: fitted on all train ratings, with the offset [obj] that puts them on the ratings' scale, None
-    for a study of scores; train_predictions: by response_id, from probes that never saw its family. Columns come divided
-    by their deviation on train, `split(...).scores` as they are.
+    for a study of scores; train_predictions: by response_id, from probes that never saw its family; predictions: of every
+    response, by the final probes. Columns come divided by their deviation on train, `split(...).scores` as they are.
 
     Train pairs are scored twice. "train", what gates learn from: out of family, by probes of the folds. "reference": by
     the probes that score dev, test and every later pair, so deviations and penalties used there are fitted there. The
@@ -60,18 +88,19 @@ class Inputs:
     probes: LinearProbes | None
     offset: Float[np.ndarray, " obj"] | None
     train_predictions: pd.DataFrame | None
+    predictions: pd.DataFrame | None = None
     kept: dict = field(default_factory=dict, repr=False)  # what was asked for before
 
     def split(self, name: str) -> Split:
         """train (out-of-family scores), reference (the same pairs by the final probes), dev or test."""
-        return self._once(("split", name), lambda: _split(self, name))
+        return self.once(("split", name), lambda: _split(self, name))
 
     def has(self, column: str) -> bool:
         return column in self.names or column in self.study.columns
 
     def column(self, column: str, split: str) -> PairSide:
         """An objective's or a measured column's values over its training deviation."""
-        return self._once((column, split), lambda: self._values(column, split) / self.deviation(column, split))
+        return self.once((column, split), lambda: self._values(column, split) / self.deviation(column, split))
 
     def deviation(self, column: str, split: str = "reference") -> float:
         """Standard deviation over both sides of the train pairs, scored as `split` is; 1 where it is constant."""
@@ -79,7 +108,7 @@ class Inputs:
             std = float(self._values(column, basis(split)).std())
             return std if std > 0 else 1.0
 
-        return self._once(("deviation", column, basis(split)), spread)
+        return self.once(("deviation", column, basis(split)), spread)
 
     @cached_property
     def scale(self) -> Float[np.ndarray, " obj"]:
@@ -88,12 +117,12 @@ class Inputs:
 
     def table(self, split: str) -> Scores:
         """All objectives, scaled."""
-        return self._once(("table", split), lambda: self.split(split).scores.scaled(
+        return self.once(("table", split), lambda: self.split(split).scores.scaled(
             np.array([self.deviation(name, split) for name in self.names])))
 
     def margins(self, split: str) -> PairObj:
         """Chosen − rejected of `table`, kept because every preview reads it."""
-        return self._once(("margins", split), lambda: np.ascontiguousarray(self.table(split).margins))
+        return self.once(("margins", split), lambda: np.ascontiguousarray(self.table(split).margins))
 
     def length(self, split: str) -> PairSide | None:
         """Words of both answers, None where the study has no text."""
@@ -105,7 +134,7 @@ class Inputs:
         if column in nuisances:
             return np.array([float(column == name) for name in nuisances])
         asked = (column, nuisances, method, nonnegative, basis(split))
-        return self._once(("λ", *asked), lambda: self._solve(*asked))
+        return self.once(("λ", *asked), lambda: self._solve(*asked))
 
     def _solve(self, column, nuisances, method, nonnegative, split) -> np.ndarray:
         names = (column, *nuisances)
@@ -122,14 +151,35 @@ class Inputs:
         data = self.split(split)
         if column in self.names:
             return data.scores.column(column)
-        return self._once(("measured", column, split), lambda: _measured(self.study, column, split, data.pairs))
+        return self.once(("measured", column, split), lambda: _measured(self.study, column, split, data.pairs))
 
-    def _once(self, key, make):
-        if key not in self.kept:
+    def once(self, key: tuple, make: Callable):
+        """What was made for a key before, or is made now."""
+        found = self.kept.get(key, _LOCK)
+        if found is _LOCK:  # nothing, that is
             with _LOCK:
-                if key not in self.kept:
-                    self.kept[key] = make()
-        return self.kept[key]
+                found = self.kept.get(key, _LOCK)
+                if found is _LOCK:
+                    found = self.kept[key] = make()
+        return found
+
+    def parts(self) -> dict[str, int]:
+        """Bytes held in memory: of prompts, of both answers' features, and of scores, pairs and everything else."""
+        seen: set[int] = set()
+        kinds = {kind: [value for key, value in list(self.kept.items()) if key[0] == kind] for kind in ("prompt", "features")}
+        found = {kind: budget.size_of(values, but=(Study,), seen=seen) for kind, values in kinds.items()}
+        return {"prompts": found["prompt"], "features": found["features"], "scores": budget.size_of(self, but=(Study,), seen=seen)}
+
+    def held(self) -> int:
+        """Bytes held in memory, the study's tables apart."""
+        return sum(self.parts().values())
+
+    def let_go(self, size: int) -> None:
+        """Forget features, then prompts: they are read again when they are asked for."""
+        for kind in ("features", "prompt"):
+            for key in [key for key in list(self.kept) if key[0] == kind]:
+                if size > 0:
+                    size -= budget.size_of(self.kept.pop(key, None))
 
 
 def basis(split: str) -> str:
@@ -143,13 +193,23 @@ def prepare(study: Study, *, store: bool = True) -> Inputs:
     Probes are fitted on train ratings mapped to [0, 1] by declared range; train pairs are scored by probes that never saw
     their family. A study without features or ratings offers its columns of scores as objectives.
     """
-    key = (study.hash, str(study.folder), cache.code_hash())
+    key = _key(study)
     with _LOCK:
         if key not in _MADE:
-            if len(_MADE) >= 4:
+            while len(_MADE) >= 4 or (_MADE and budget.room() < 0):
                 _MADE.pop(next(iter(_MADE)))
             _MADE[key] = _prepare(study, store)
+            budget.keeper(_MADE[key])
         return _MADE[key]
+
+
+def made(study: Study) -> Inputs | None:
+    """What `prepare` has made of a study in this process, if anything."""
+    return _MADE.get(_key(study))
+
+
+def _key(study: Study) -> tuple:
+    return study.hash, str(study.folder), cache.code_hash()
 
 
 def _prepare(study: Study, store: bool) -> Inputs:
@@ -162,77 +222,52 @@ def _prepare(study: Study, store: bool) -> Inputs:
     folder = cache.runs_folder(study) / f"inputs-{study.hash}-{cache.code_hash()}"
     found = cache.load(folder) if store else None
     if found is None:
-        probes, offset, predictions = _fit(study)
+        probes, offset, crossed, final = fit_probes(study)
         if store:
             arrays = {f"probes.{name}": value for name, value in probes.state().items()}
-            packed = pack({**arrays, "offset": offset, "train": predictions})
+            packed = pack({**arrays, "offset": offset, "train": crossed, "all": final})
             cache.keep(folder, {"inputs.safetensors": packed}, {"study": study.hash})
     else:
         arrays = unpack(found[1]["inputs.safetensors"])
-        offset, predictions = arrays.pop("offset"), arrays.pop("train")
+        offset, crossed, final = (arrays.pop(name) for name in ("offset", "train", "all"))
         probes = LinearProbes.from_state({name.removeprefix("probes."): value for name, value in arrays.items()})
-    index = study.split_responses("train")["response_id"]
-    return Inputs(study, probes.names, probes, offset, pd.DataFrame(predictions, index=index, columns=list(probes.names)))
-
-
-def rating_rows(study: Study, responses: pd.DataFrame) -> Float[np.ndarray, "row obj"]:
-    """Ratings of some responses on [0, 1] by declared range, NaN where unrated."""
-    names, info = study.objectives, study.objective_info
-    table = study.ratings.set_index("response_id").reindex(responses["response_id"])[list(names)]
-    low, high = (np.array([getattr(info[name], end) for name in names]) for end in ("low", "high"))
-    return (table.to_numpy(np.float64, na_value=np.nan) - low) / np.where(high > low, high - low, 1.0)
-
-
-def _fit(study: Study) -> tuple[LinearProbes, np.ndarray, np.ndarray]:
-    """Probes on all train ratings, their offsets [obj], and out-of-family predictions [row obj] of every train response.
-
-    Features and ratings are centred for the fit, which is a ridge with a free intercept: sentence embeddings have no
-    constant direction, and an offset is the same for both sides of a pair, so no margin depends on it.
-    """
-    responses, features = study.split_responses("train"), study.features("train", of="responses")
-    x, y, groups = features.response, rating_rows(study, responses), responses["family"].to_numpy()
-    if features.mask is not None:
-        y[~features.mask] = np.nan
-    names = [name for name, column in zip(study.objectives, y.T) if not np.isnan(column).all()]
-    y = y[:, [study.objectives.index(name) for name in names]]
-    rated = ~np.isnan(y)
-    centre, mean = x[rated.any(axis=1)].mean(axis=0, dtype=np.float64), np.nanmean(y, axis=0)
-    shown, wanted, families = (x - centre).astype(np.float32), y - mean, len(np.unique(groups[rated.any(axis=1)]))
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "the best alpha is at the edge", UserWarning)  # every result's notes say so
-        crossed = cross_fit(shown, wanted, names=names, groups=groups, folds=min(FOLDS, families))
-        kept = [names.index(name) for name in crossed.names]  # those that every response can be scored on
-        probes = LinearProbes.fit(shown, wanted[:, kept], names=crossed.names, groups=groups)
-    return probes, mean[kept] - probes.weight @ centre, crossed.predictions + mean[kept]
+    tables = [
+        pd.DataFrame(values, index=study.split_responses(split, text=False)["response_id"], columns=list(probes.names), copy=False)
+        for values, split in ((crossed, "train"), (final, None))
+    ]
+    return Inputs(study, probes.names, probes, offset, *tables)
 
 
 def _split(inputs: Inputs, name: str) -> Split:
     if name == "reference":
         train = inputs.split("train")
-        return train if inputs.probes is None else replace(train, scores=_scored(inputs, train.features))
+        return train if inputs.probes is None else replace(train, scores=_of_pairs(inputs.predictions, train.pairs))
     study, pairs = inputs.study, inputs.study.split_pairs(name)
     if not len(pairs):
         raise WorkbenchError(f"no pairs in {name}", where=study.name, remedy="Every split needs pairs")
-    features = study.features(name) if study.store is not None else None
-    whole = None if features is None or features.mask is None or features.mask.all() else features.mask
-    if whole is not None:
-        pairs, features = pairs[whole].reset_index(drop=True), features.rows(whole)
+    there = None
+    if study.store is not None and any(study.store.skipped(kind) for kind in KINDS):
+        there = study.stream(name, of="pairs").mask
+        pairs = pairs[there].reset_index(drop=True)
+    left_out = 0 if there is None else int((~there).sum())
     if inputs.probes is None:
-        scores = Scores(np.stack([_measured(study, n, name, pairs) for n in inputs.names], axis=-1), inputs.names)
-    elif name == "train":
-        table = inputs.train_predictions
-        scores = Scores(np.stack([table.loc[pairs[side]].to_numpy() for side in ("chosen", "rejected")], axis=1), inputs.names)
+        scores = Scores(np.stack([_measured(study, n, name, pairs) for n in inputs.names], axis=-1).astype(np.float64), inputs.names)
     else:
-        scores = _scored(inputs, features)
-    values = Scores(scores.values.astype(np.float64), scores.names)
-    left_out = 0 if whole is None else int((~whole).sum())
-    return Split(pairs, values, None if features is None else features.prompt, features, left_out)
+        scores = _of_pairs(inputs.train_predictions if name == "train" else inputs.predictions, pairs)
+    if study.store is None:
+        return Split(pairs, scores, None, None, left_out)
+
+    def features() -> Features:
+        found = study.features(name)
+        return found if there is None else found.rows(there)
+
+    return Split(pairs, scores, lambda: inputs.once(("prompt", name), lambda: study.prompt_rows(pairs["prompt_id"])),
+                 lambda: inputs.once(("features", name), features), left_out)
 
 
-def _scored(inputs: Inputs, features: Features) -> Scores:
-    """By the final probes, on the ratings' scale."""
-    scores = inputs.probes(features)
-    return Scores(scores.values.astype(np.float64) + inputs.offset, scores.names)
+def _of_pairs(predictions: pd.DataFrame, pairs: pd.DataFrame) -> Scores:
+    """Scores [pair side obj] of both answers, from those of responses by id."""
+    return Scores(np.stack([predictions.loc[pairs[side]].to_numpy() for side in SIDES], axis=1), tuple(predictions.columns))
 
 
 def _measured(study: Study, column: str, split: str, pairs: pd.DataFrame) -> np.ndarray:

@@ -11,7 +11,7 @@ from ..axes import PairSide
 from ..errors import WorkbenchError
 from ..evaluate import verbosity
 from ..evaluate.inference import DRAWS
-from ..evaluate.metrics import ACCURACY, metric_table
+from ..evaluate.metrics import ACCURACY, metric_table, slices
 from .compare import compare, same_pairs
 from .inputs import LENGTH, prepare
 from .result import Result
@@ -22,7 +22,7 @@ COLUMNS = ("slice", "series", "value", "low", "high", "p", "p_holm", "n", "famil
 
 def rewards_of(result: Result) -> PairSide:
     """R = Σ_k g_k(x) r'_k of both answers [pair side], mean over seeds; chosen − rejected is the result's margin."""
-    return np.einsum("pk,psk->ps", result.weights.mean(axis=0), result.scores.values.astype(np.float64))
+    return result.rewards
 
 
 def lengths_of(result: Result) -> PairSide:
@@ -77,4 +77,6 @@ def length_matched(baseline: Result, candidate: Result | None = None, *, caliper
 
 def _rows(result: Result, mask: np.ndarray) -> Result:
     """Some pairs of a result: enough of it to compare by."""
-    return replace(result, pairs=result.pairs[mask].reset_index(drop=True), margins=result.margins[:, mask])
+    about = {"families": lambda: result.families[mask], "slices": lambda: slices(pairs)}
+    pairs = result.pairs[mask].reset_index(drop=True)
+    return replace(result, pairs=pairs, margins=result.margins[:, mask], make={**result.make, **about})

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float
 
-from ..axes import Obj, PairObj, SeedPair, SeedPairObj
+from ..axes import Obj, PairObj, PairSide, SeedPair, SeedPairObj
 from ..errors import WorkbenchError
 from ..objectives.debias import Debiased, farthest
+from ..objectives.ranks import against, unit_ranks
 from ..scores import Scores
 from .inputs import Inputs
 from .recipe import Scenario
+
+BLOCK = 16_384  # pairs of a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,8 +24,8 @@ class Plan:
     """What stands in each kept objective's place, what is taken from it, and its multiplier.
 
     names, sources, multiplier [obj]; nuisances: columns; penalty [nuisance obj], in units of training deviations, None
-    without debias (train_penalty: the same for the out-of-family scores that gates learn from). A source may be another
-    objective or a measured column; debias comes before drop.
+    without debias; how: its method, and whether it is kept from being negative. A source may be another objective or a
+    measured column; debias comes before drop.
     """
 
     inputs: Inputs
@@ -30,7 +34,7 @@ class Plan:
     multiplier: Obj
     nuisances: tuple[str, ...] = ()
     penalty: Float[np.ndarray, "nuisance obj"] | None = None
-    train_penalty: Float[np.ndarray, "nuisance obj"] | None = None
+    how: tuple[str, bool] = ("exact", False)
 
     @classmethod
     def make(cls, scenario: Scenario, inputs: Inputs) -> Plan:
@@ -46,9 +50,13 @@ class Plan:
         if not scenario.debias:
             return cls(inputs, names, sources, multiplier)
         nuisances = tuple(dict.fromkeys(scenario.swap.get(name, name) for name in scenario.nuisances))
-        how = (nuisances, scenario.debias_method, scenario.nonnegative)
-        final, train = (np.stack([inputs.penalty(source, *how, split) for source in sources], axis=1) for split in ("reference", "train"))
-        return cls(inputs, names, sources, multiplier, nuisances, final, train)
+        how = scenario.debias_method, scenario.nonnegative
+        return cls(inputs, names, sources, multiplier, nuisances, _solved(inputs, sources, nuisances, how, "reference"), how)
+
+    @cached_property
+    def train_penalty(self) -> Float[np.ndarray, "nuisance obj"] | None:
+        """The penalties of the out-of-family scores that gates learn from: solved when a gate is to be trained, not for a preview."""
+        return None if self.penalty is None else _solved(self.inputs, self.sources, self.nuisances, self.how, "train")
 
     @property
     def null(self) -> tuple[str, ...]:
@@ -104,15 +112,20 @@ class Plan:
         factor = np.zeros(len(over))
         factor[at] = self.multiplier[there]
         gaps = self._gaps({over[place[k]]: self.sources[k] for k in there}, over, split)
-        shown = gaps if (factor == 1).all() else gaps * factor
-        margins = np.stack([np.einsum("pk,pk->p", one, shown) for one in weights])
         masked = len(there) < len(over)
         taken = np.zeros((len(over), len(self.nuisances) + 2 * masked))  # everything else that weights are summed with
         if self.penalty is not None:
             taken[at, : len(self.nuisances)] = (self._penalty(split)[:, there] * self.multiplier[there]).T
         if masked:
             taken[at, -2] = taken[:, -1] = 1.0
-        sums = weights @ taken if taken.size else None
+        margins, sums = np.empty(weights.shape[:2]), np.empty((*weights.shape[:2], taken.shape[1]))
+        for begin in range(0, len(gaps), BLOCK):  # weights are read once: what is in the caches serves both sums
+            rows = slice(begin, begin + BLOCK)
+            shown = gaps[rows] if (factor == 1).all() else gaps[rows] * factor
+            for seed, one in enumerate(weights):
+                np.einsum("pk,pk->p", one[rows], shown, out=margins[seed, rows])
+                if taken.size:
+                    np.matmul(one[rows], taken, out=sums[seed, rows])
         for j, name in enumerate(self.nuisances):
             margins -= sums[..., j] * _gap(self.inputs.column(name, split))
         if not masked:
@@ -120,17 +133,66 @@ class Plan:
         share = np.divide(sums[..., -1], sums[..., -2], out=np.zeros_like(margins), where=sums[..., -2] > 0)
         return margins * share, share
 
+    def differences(self, split: str) -> PairObj:
+        """Chosen − rejected of `scores(split)`, which are not made for it."""
+        gaps = self._gaps(dict(zip(self.names, self.sources)), self.names, split)
+        if self.penalty is not None:
+            gaps = gaps - np.stack([_gap(self.inputs.column(name, split)) for name in self.nuisances], axis=1) @ self._penalty(split)
+        return gaps if (self.multiplier == 1).all() else gaps * self.multiplier
+
+    def rewards(self, weights: PairObj, split: str) -> PairSide:
+        """Σ_k weight_k score_k of both answers. Oracle: the same over `scores(split)`, which are not made for it."""
+        known, over = self.inputs.names, np.zeros((len(self.names), len(self.inputs.names)))
+        measured = [k for k, source in enumerate(self.sources) if source not in known]
+        for k, source in enumerate(self.sources):
+            if source in known:
+                over[k, known.index(source)] = self.multiplier[k]
+        found = np.einsum("pk,psk->ps", weights @ over, self.inputs.table(split).values)
+        for k in measured:
+            found += (weights[:, k] * self.multiplier[k])[:, None] * self.inputs.column(self.sources[k], split)
+        if self.penalty is not None:
+            taken = weights @ (self._penalty(split) * self.multiplier).T
+            for j, name in enumerate(self.nuisances):
+                found -= taken[:, j : j + 1] * self.inputs.column(name, split)
+        return found
+
+    def correlations(self, column: str, split: str) -> Obj:
+        """Spearman of each of `scores(split)` with a column, both answers pooled; 0 for what debias makes zero.
+
+        No multiplier above 0 changes a rank: each source is ranked once for each debias, and kept.
+        """
+        found = [0.0 if source in self.nuisances else self._correlation(source, column, split) for source in self.sources]
+        return np.array(found) * np.sign(self.multiplier)
+
+    def _correlation(self, source: str, column: str, split: str) -> float:
+        def ranked() -> float:
+            values = self.inputs.column(source, split)
+            if self.nuisances:
+                values = values - self.nuisance(split).values @ self._penalty(split)[:, self.sources.index(source)]
+            return self.against(values, column, split)
+
+        return self.inputs.once(("rho", source, self.nuisances, self.how, column, split), ranked)
+
+    def against(self, values: PairSide, column: str, split: str) -> float:
+        """Spearman of any values with a column, both answers pooled; the column's ranks are kept."""
+        ranks = self.inputs.once(("ranks", column, split), lambda: unit_ranks(self.inputs.column(column, split).reshape(-1)))
+        return float(against(values.reshape(-1), ranks)[1])
+
     def _gaps(self, sources: dict[str, str], over: tuple[str, ...], split: str) -> PairObj:
         """Chosen − rejected of each source, in the order of `over`; the kept table itself where they are its columns."""
         table, known = self.inputs.margins(split), self.inputs.names
         if over != known:
-            table = table[:, [known.index(name) if name in known else 0 for name in over]]
+            table = np.take(table, [known.index(name) if name in known else 0 for name in over], axis=1)
         swapped = [name for name, source in sources.items() if source != name]
         if swapped:
             table = table.copy()
             for name in swapped:
                 table[:, over.index(name)] = _gap(self.inputs.column(sources[name], split))
         return table
+
+
+def _solved(inputs: Inputs, sources: tuple[str, ...], nuisances: tuple[str, ...], how: tuple[str, bool], split: str) -> np.ndarray:
+    return np.stack([inputs.penalty(source, nuisances, *how, split) for source in sources], axis=1)
 
 
 def _gap(values: np.ndarray) -> np.ndarray:

@@ -39,12 +39,21 @@ def preview(result: Result, scenario: Scenario, study: Study) -> Result:
         notes=(f"no weight for {', '.join(new)} until retrained",) if new else (),
     )
     found.make["weights"] = lambda: _restricted(weights, place, factor)
+    found.make["mean weights"] = lambda: _mean_restricted(result, place, factor)
     return found
 
 
 def _restricted(weights: np.ndarray, place: np.ndarray, factor: np.ndarray | None) -> np.ndarray:
-    """[seed pair obj] the weights of the objectives kept, 0 for one that the gate does not know."""
-    if factor is None and np.array_equal(place, np.arange(weights.shape[2])):
+    """[… pair obj] the weights of the objectives kept, 0 for one that the gate does not know."""
+    if factor is None and np.array_equal(place, np.arange(weights.shape[-1])):
         return weights
-    out = np.where(place >= 0, weights[:, :, place], 0.0)
-    return out if factor is None else out * factor[:, :, None]
+    out = np.take(weights, place, axis=-1)
+    out[..., place < 0] = 0.0
+    return out if factor is None else np.multiply(out, factor[..., None], out=out)
+
+
+def _mean_restricted(result: Result, place: np.ndarray, factor: np.ndarray | None) -> np.ndarray:
+    """[pair obj] the mean over seeds of the same, which is not made for it."""
+    if factor is None:
+        return _restricted(result.mean_weights, place, None)
+    return _restricted(np.einsum("spk,sp->pk", result.weights, factor / len(factor)), place, None)

@@ -40,7 +40,11 @@ Swaps = Annotated[dict[str, str], AfterValidator(lambda value: FrozenDict({k: v 
 
 
 class GateSpec(Frozen):
-    """Which scalarizer, and how it is trained. kind "bradley-terry" is a plain head without objectives."""
+    """Which scalarizer, and how it is trained. kind "bradley-terry" is a plain head without objectives.
+
+    start, of a softmax gate: "global" (the best single set of weights), "uniform", or the id of a scenario whose trained
+    gates it goes on from, seed by seed.
+    """
 
     kind: Literal[KINDS] = "softmax"
     hidden: tuple[Annotated[int, Field(ge=1)], ...] = (64,)
@@ -48,7 +52,7 @@ class GateSpec(Frozen):
     steps: int = Field(400, ge=1)
     batch_size: int = Field(512, ge=1)
     lr: float = Field(2e-4, gt=0, allow_inf_nan=False)
-    start: Literal["uniform", "global"] = "global"
+    start: Annotated[str, Field(pattern="^(uniform|global|[0-9a-f]{12})$")] = "global"
 
     @model_validator(mode="before")
     @classmethod
@@ -56,6 +60,11 @@ class GateSpec(Frozen):
         """A head's own defaults: linear, as `BradleyTerryHead.fit` has them."""
         is_head = isinstance(data, Mapping) and data.get("kind") == "bradley-terry"
         return {"hidden": (), "steps": 400, "lr": 1e-2, **data} if is_head else data
+
+    @property
+    def warm(self) -> bool:
+        """Whether it starts from a trained gate."""
+        return self.kind == "softmax" and self.start not in ("uniform", "global")
 
 
 class Scenario(Frozen):

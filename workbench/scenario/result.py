@@ -1,8 +1,7 @@
-"""Result: what a scenario gave on a study, per seed; kept on disk and trusted only whole."""
+"""Result: what a scenario gave on a study, per seed."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,17 +9,18 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from ..axes import Obj, Pair, PairObj, SeedPair, SeedPairObj
-from ..bundle import pack, unpack
+from ..axes import Obj, Pair, PairObj, PairSide, SeedPair, SeedPairObj
 from ..errors import WorkbenchError
-from ..evaluate.attribution import decompose, flip_certificates, mass_moves
+from ..evaluate.attribution import decisive_shares, decompose, flip_certificates, mass_moves
 from ..evaluate.correlation import equivalence_table, verbosity_table
-from ..evaluate.metrics import accuracy, metric_table
+from ..evaluate.inference import family_codes
+from ..evaluate.metrics import accuracy, metric_table, slices
 from ..model import RewardModel
+from ..objectives.ranks import spearman
 from ..scores import Scores
 from ..study import Study
 from . import cache
-from .gates import from_state, state_of, weights_of
+from .gates import weights_of
 from .inputs import prepare
 from .plan import Plan
 from .recipe import Scenario
@@ -59,10 +59,20 @@ class Result:
     def study_hash(self) -> str:
         return self.study.hash
 
-    @property
+    @cached_property
     def families(self) -> np.ndarray:
-        """Family of each pair."""
-        return self.pairs["family"].to_numpy()
+        """Family of each pair, as a number in order of appearance; its name is in `pairs`."""
+        return self.make["families"]() if "families" in self.make else family_codes(self.pairs["family"])[0]
+
+    @cached_property
+    def slices(self) -> dict[str, np.ndarray]:
+        """All pairs, then each section, as masks [pair]."""
+        return self.make["slices"]() if "slices" in self.make else slices(self.pairs)
+
+    @cached_property
+    def mean_weights(self) -> PairObj:
+        """Weights, mean over seeds: Σ_k of them times Δscore_k is the mean margin."""
+        return self.make["mean weights"]() if "mean weights" in self.make else self.weights.mean(axis=0)
 
     @cached_property
     def weights(self) -> SeedPairObj:
@@ -86,6 +96,23 @@ class Result:
         return self.make["scores"]()
 
     @cached_property
+    def differences(self) -> PairObj:
+        """Chosen − rejected of the scores."""
+        return self.make["differences"]() if "differences" in self.make else self.scores.margins
+
+    @cached_property
+    def rewards(self) -> PairSide:
+        """R = Σ_k g_k(x) r'_k of both answers, mean over seeds; chosen − rejected is the margin."""
+        if "rewards" in self.make:
+            return self.make["rewards"](self.mean_weights)
+        return np.einsum("pk,psk->ps", self.mean_weights, self.scores.values.astype(np.float64, copy=False))
+
+    @cached_property
+    def decisive(self) -> Obj:
+        """Mean over pairs of each objective's share of |g_k Δr'_k| (`evaluate.decisive_shares`)."""
+        return decisive_shares(self.mean_weights, self.differences).mean(axis=0)
+
+    @cached_property
     def raw(self) -> Scores:
         """The same objectives scaled, before debias and multiplier."""
         return self.make["raw"]()
@@ -101,7 +128,7 @@ class Result:
         return self.make["metrics"]() if "metrics" in self.make else self._measured()
 
     def _measured(self) -> pd.DataFrame:
-        return metric_table(self.margins, self.pairs, length=self.make["length"]())
+        return metric_table(self.margins, self.pairs, length=self.make["length"](), groups=self.families, parts=self.slices)
 
     @property
     def accuracy(self) -> float:
@@ -120,13 +147,13 @@ class Result:
 
     def decompose(self, pair: int) -> pd.DataFrame:
         """One pair's mean margin: objective, weight, difference, contribution (`evaluate.decompose`)."""
-        return decompose(self.weights.mean(axis=0), self.scores, pair)
+        return decompose(self.mean_weights, self.scores, pair)
 
     def certificates(self) -> pd.DataFrame:
         """What would flip each pair (`evaluate.flip_certificates`), from weights averaged over seeds."""
         spread = self.margins.std(axis=0, ddof=1) if len(self.seeds) > 1 else None
         return flip_certificates(
-            self.weights.mean(axis=0), self.scores, self.raw, self.nuisance, self.penalty, multiplier=self.multiplier, spread=spread,
+            self.mean_weights, self.scores, self.raw, self.nuisance, self.penalty, multiplier=self.multiplier, spread=spread,
         )
 
     def certificate(self, pair: int) -> tuple[pd.Series, tuple[list[tuple[str, float]], str] | None]:
@@ -138,6 +165,19 @@ class Result:
         row = flip_certificates(weights, scores, raw, nuisance, self.penalty, multiplier=self.multiplier, spread=spread).iloc[0]
         found = mass_moves((weights / weights.sum(axis=1, keepdims=True))[0].astype(np.float64), scores.margins[0].astype(np.float64))
         return row, found and ([(self.names[at], mass) for at, mass in found[0]], self.names[found[1]])
+
+    def correlations(self, column: str) -> Obj:
+        """Spearman of each objective with a column, both answers of all pairs pooled; 0 for one that is zero."""
+        if "plan" in self.make:
+            return self.make["plan"]().correlations(column, self.split)
+        other = prepare(self.study).column(column, self.split)
+        return spearman(self.scores.values.reshape(other.size, -1), other.reshape(-1))
+
+    def reward_correlation(self, column: str) -> float:
+        """Spearman of the reward with a column, both answers of all pairs pooled."""
+        if "plan" in self.make:
+            return self.make["plan"]().against(self.rewards, column, self.split)
+        return spearman(self.rewards.reshape(-1), prepare(self.study).column(column, self.split).reshape(-1))
 
     def verbosity(self, **options) -> pd.DataFrame:
         """Correlation of each objective with length before and after debias (`evaluate.verbosity_table`)."""
@@ -190,7 +230,9 @@ def assemble(scenario: Scenario, inputs, gates: tuple, seeds: tuple[int, ...], *
     """A Result from trained gates; weights and margins are worked out unless they are given."""
     plan, data = Plan.make(scenario, inputs), inputs.split(split)
     make = {"raw": lambda: plan.raw(split), "scores": lambda: plan.scores(split), "nuisance": lambda: plan.nuisance(split),
-            "length": lambda: inputs.length(split), "null": lambda: plan.null}
+            "length": lambda: inputs.length(split), "null": lambda: plan.null,
+            "families": lambda: data.family_codes, "slices": lambda: data.slices, "differences": lambda: plan.differences(split),
+            "rewards": lambda weights: plan.rewards(weights, split), "plan": lambda: plan}
     names, penalty, multiplier = plan.names, plan.penalty, plan.multiplier
     if penalty is not None and len(penalty) == 1:
         penalty = penalty[0]
@@ -199,6 +241,8 @@ def assemble(scenario: Scenario, inputs, gates: tuple, seeds: tuple[int, ...], *
         rewards = np.mean([gate(data.features) for gate in gates], axis=0)
         make |= {"scores": lambda: Scores(rewards[:, :, None], names), "nuisance": lambda: None, "null": lambda: ()}
         make["raw"] = make["scores"]
+        for known in ("differences", "rewards", "plan"):
+            del make[known]
     if margins is None:
         weights = np.stack([weights_of(gate, data) for gate in gates])
         if scenario.gate.kind == "bradley-terry":
@@ -221,42 +265,3 @@ def _notes(plan: Plan, data) -> tuple[str, ...]:
     said += [f"{', '.join(edge)}: the probe's best alpha is at the edge of its grid"] if edge else []
     said += [f"{data.left_out} pairs without features left out"] if data.left_out else []
     return tuple(said)
-
-
-def folder_of(scenario: Scenario, study: Study, device: str = "auto"):
-    """Where a result is kept: scenario id × study hash × hash of the computing modules × the device that was asked for."""
-    asked = "" if device == "auto" else f"-{device.replace(':', '')}"  # bytes agree on one device, not between two
-    return cache.runs_folder(study) / f"{scenario.id}-{study.hash}-{cache.code_hash()}{asked}"
-
-
-def save(result: Result, device: str = "auto") -> bool:
-    """Keep a finished, retrained dev result on disk; whether it could be written."""
-    arrays = {"margins": result.margins, "weights": result.weights}
-    for number, gate in enumerate(result.gates):
-        arrays |= {f"gates.{number}.{name}": value for name, value in state_of(gate).items()}
-    table = io.BytesIO()
-    result.metrics.to_parquet(table, index=False)
-    about = {"recipe": result.scenario.recipe(), "study": result.study_hash, "code": cache.code_hash(), "seeds": list(result.seeds),
-             "names": list(result.names), "pairs": len(result.pairs), "seconds": result.seconds}
-    files = {"arrays.safetensors": pack(arrays), "metrics.parquet": table.getvalue()}
-    return cache.keep(folder_of(result.scenario, result.study, device), files, about)
-
-
-def load(scenario: Scenario, study: Study, device: str = "auto") -> Result | None:
-    """A kept result, or None where there is none, or (with a warning) where it is damaged."""
-    found = cache.load(folder_of(scenario, study, device))
-    if found is None:
-        return None
-    about, files = found
-    arrays, inputs = unpack(files["arrays.safetensors"]), prepare(study)
-    states = [{} for _ in about["seeds"]]
-    for name, value in arrays.items():
-        if name.startswith("gates."):
-            _, number, key = name.split(".", 2)
-            states[int(number)][key] = value
-    gates = tuple(from_state(scenario.gate.kind, state, tuple(about["names"])) for state in states)
-    made = {"weights": arrays["weights"], "margins": arrays["margins"], "seconds": about["seconds"]}
-    result = assemble(scenario, inputs, gates, tuple(about["seeds"]), **made)
-    metrics = pd.read_parquet(io.BytesIO(files["metrics.parquet"]))
-    result.make["metrics"] = lambda: metrics
-    return result

@@ -46,7 +46,7 @@ def strength_of(study: Study, *, split: str = "train", device: str = "auto", pro
 def ensemble(inputs: Inputs, *, device: str = "auto", progress=None, cancel=None, store: bool = True) -> Strength:
     """The study's ensemble on its train pairs: from memory, from disk, or fitted now; a cancelled one is not kept."""
     data, key = inputs.split("train"), ("strength",)
-    if data.features is None:
+    if data.read_features is None:
         raise WorkbenchError(
             "preference strength needs features, and this study has none", where=inputs.study.name,
             remedy='Its columns of scores are no ensemble of reward models: extract features, or use labels="hard"',

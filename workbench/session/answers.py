@@ -9,11 +9,13 @@ from typing import Any
 
 import pandas as pd
 
+from .. import budget
 from ..evaluate.inference import estimate
 from ..evaluate.metrics import correct
 from ..scenario.compare import EXPLORATORY
 from ..scenario.edits import recipe_key
 from ..scenario.history import History
+from ..scenario.inputs import Inputs, Split
 from ..scenario.job import Job
 from ..scenario.preview import preview
 from ..scenario.recipe import Scenario
@@ -21,6 +23,7 @@ from ..scenario.result import Result
 from ..study import Study
 from .selection import Selection
 
+SHARED = (Study, Inputs, Split, pd.DataFrame)  # counted elsewhere, or small
 COLUMNS = ("which", "value", "low", "high", "n", "families", "seeds", "words")
 
 
@@ -37,6 +40,15 @@ class Memo:
 
     def __init__(self):
         self._kept: dict[str, tuple[tuple, Any]] = {}
+        budget.keeper(self)
+
+    def held(self) -> int:
+        """Bytes of the answers, beside what is counted elsewhere."""
+        return budget.size_of([answer for _, answer in list(self._kept.values())], but=SHARED)
+
+    def let_go(self, size: int) -> None:
+        """Forget the answers: they are worked out again."""
+        self._kept.clear()
 
     def __call__(self, question: str, inputs: tuple, make: Callable[[], Any]) -> Any:
         kept = self._kept.get(question)

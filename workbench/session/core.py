@@ -44,7 +44,7 @@ class Session(Changing):
         said = [f"baseline {_words(self.baseline_scenario, Scenario())}"]
         said += [f"candidate {_words(self.candidate.scenario, self.baseline_scenario)}"] if self.candidate is not None else []
         chosen, total = int(self.selection.mask.sum()), len(self.items)
-        said.append(f"{chosen:,} of {total:,} selected".replace(",", "\N{THIN SPACE}"))
+        said += [f"{chosen:,} of {total:,} selected".replace(",", "\N{THIN SPACE}"), self.memory.clause]
         return f"Session on {self.study.name} {self.study.hash[:4]}\N{HORIZONTAL ELLIPSIS}: {', '.join(said)}"
 
     # -- the draft: each edit one gesture, one revision ---------------------------------------------

@@ -15,6 +15,7 @@ from ..scenario.recipe import Scenario
 from ..scenario.result import Result
 from ..study import Study
 from . import answers
+from .memory import Memory
 from .queue import Queue
 from .selection import Selection, Slice, items_of, mask_of
 from .state import State, plain
@@ -64,6 +65,15 @@ class Reading:
         """What a recipe gave in this session, whatever its seeds and name; None while it was never trained."""
         return self._results.of(scenario)
 
+    def trained(self, scenario: Scenario) -> bool:
+        """Whether `result_of` has something to give; reads no result that is only on disk."""
+        return self._results.knows(scenario)
+
+    @property
+    def memory(self) -> Memory:
+        """What is held of the memory budget (`budget.limit`); print it."""
+        return Memory.of(self.study, self._results, self._memo)
+
     @property
     def candidate(self) -> Result | None:
         """The nearest trained step at or above the draft that is not the baseline."""
@@ -72,7 +82,7 @@ class Reading:
     @property
     def retrained(self) -> bool:
         """Whether the draft itself has been trained."""
-        return self.result_of(self.draft) is not None
+        return self.trained(self.draft)
 
     @property
     def selection(self) -> Selection:

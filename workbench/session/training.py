@@ -6,14 +6,19 @@ import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from .. import budget
 from ..errors import WorkbenchError
 from ..scenario.compare import other_seeds
 from ..scenario.edits import recipe_key
 from ..scenario.job import is_partial
+from ..scenario.kept import folder_of, load
 from ..scenario.recipe import Scenario
-from ..scenario.result import Result, folder_of, load
+from ..scenario.result import Result
 from ..scenario.run import run
 from ..study import Study
+from .answers import SHARED
+
+STAY = 2  # results that stay in memory: a baseline and a candidate
 
 
 class Results:
@@ -30,14 +35,52 @@ class Results:
         self._named = {recipe_key(scenario): scenario for scenario in named}
         self._noise: dict[str, Result | None] = {}
         self._noisy = {scenario.id: scenario for scenario in noise}
+        self._past: set[str] = set()
+        budget.keeper(self)
 
     def of(self, scenario: Scenario) -> Result | None:
         """What a recipe gave; None while it was never trained, or is lost."""
         key = recipe_key(scenario)
         with self._lock:
-            if key not in self._made and key in self._named:
-                self._made[key] = self._read(self._named[key])
+            if key in self._made:
+                self._made[key] = self._made.pop(key)  # the last one asked for is the last to leave memory
+            elif key in self._named:
+                self._put(key, self._read(self._named[key]))
             return self._made.get(key)
+
+    def knows(self, scenario: Scenario) -> bool:
+        """Whether `of` has something to give, without reading it where it is only on disk for want of memory."""
+        return recipe_key(scenario) in self._past or self.of(scenario) is not None
+
+    def _put(self, key: str, result: Result | None) -> None:
+        self._made.pop(key, None)
+        self._made[key] = result
+        self._past.discard(key)
+        if (over := -budget.room()) > 0:
+            self.let_go(over)
+
+    @property
+    def past(self) -> int:
+        """How many results left memory and are on disk."""
+        return len(self._past)
+
+    def held(self) -> int:
+        """Bytes of the results in memory, beside what they share with the study's inputs."""
+        return budget.size_of(list(self._made.values()), list(self._noise.values()), but=SHARED)
+
+    def let_go(self, size: int) -> None:
+        """Take the results that were longest not asked for out of memory, all but two, if they can be read again."""
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            for key in list(self._made)[:-STAY]:
+                result = self._made[key]
+                if size > 0 and result is not None and not is_partial(result) and folder_of(result.scenario, self._study).exists():
+                    size -= budget.size_of(result, but=SHARED)
+                    del self._made[key]
+                    self._past.add(key)
+        finally:
+            self._lock.release()
 
     def lost(self, scenario: Scenario) -> Scenario | None:
         """The scenario, with its seeds, whose result was named and is not there."""
@@ -60,9 +103,9 @@ class Results:
         """Put a result in its recipe's place, whatever was there."""
         with self._lock:
             key = recipe_key(result.scenario)
-            self._made[key] = result
             if not is_partial(result):
                 self._named[key] = result.scenario
+            self._put(key, result)
 
     def noise_of(self, baseline: Result) -> Result | None:
         """The baseline's scenario trained with other seeds, where that was done."""

@@ -74,7 +74,7 @@ PIECES.gate = (line) => {
   const field = (label, box) => h("label", { class: "wb-field" }, h("span", {}, label), box);
   const inputs = { hidden: h("input", { type: "text", autocomplete: "off", spellcheck: "false", placeholder: "linear" }) };
   for (const [name, [, step]] of Object.entries(NUMBERS)) inputs[name] = h("input", { type: "number", min: step === 1 ? 1 : 0, step, required: true });
-  inputs.start = h("select", {}, h("option", { value: "global" }, "global weights"), h("option", { value: "uniform" }, "uniform weights"));
+  inputs.start = h("select", {});
   const trouble = h("p", { class: "wb-wrong wb-hide", role: "alert" });
   const use = h("button", { class: "wb-primary", type: "submit" }, "Use this gate");
   menu.panel.append(kind, says, h("div", { class: "wb-fields" }, field("Hidden layers", inputs.hidden),
@@ -97,6 +97,7 @@ PIECES.gate = (line) => {
     kind.replaceChildren(...state.kinds.map((one) => h("label", { class: one.why ? "wb-check wb-idle" : "wb-check", title: one.why || null },
       h("input", { type: "radio", name: menu.panel.id, value: one.kind, disabled: Boolean(one.why), onchange: () => choose(one.kind) }),
       h("span", {}, one.label, one.why ? h("span", { class: "wb-quiet" }, one.why) : null))));
+    inputs.start.replaceChildren(...state.starts.map(([value, label]) => h("option", { value }, label)));
   }
   menu.onOpen(() => { sent = false; tell(null); kinds(); choose(state.kind); });
   menu.panel.addEventListener("submit", (event) => {
