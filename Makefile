@@ -11,7 +11,11 @@ SUITABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_inf
 NO_NEWS := {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}
 PIP_INSTALL := $(PY) -m pip install -qq --disable-pip-version-check
 
-.PHONY: help setup lab test bench doctor lint clean
+BENCHMARKS ?= $(filter-out %/speed_page.py %/real_data.py,$(shell grep -l '^if __name__' tests/benchmarks/*.py))
+MEASURE = for script in $(BENCHMARKS); do echo "== $$script"; OMP_NUM_THREADS=$(or $(THREADS),1) PYTHONPATH=tests $(PY) $$script $(1) \
+  --json $(2)/$$(basename $$script .py).json || exit 1; done
+
+.PHONY: help setup lab test bench bench-full doctor lint clean
 help:
 	@sed -n 's/^# //p' Makefile | head -3
 
@@ -58,8 +62,16 @@ lab: setup
 test: setup
 	@$(PY) -m pytest $(ARGS)
 
+# Ratios are of CPU seconds, on one thread: more only wait for one another where others work too. Scripts that are to use two say so.
 bench: setup
-	@for script in tests/benchmarks/*.py; do echo "== $$script"; PYTHONPATH=tests $(PY) $$script --quick || exit 1; done
+	@mkdir -p build/bench
+	@$(call MEASURE,--quick,build/bench)
+	@$(PY) tests/benchmarks/speed_page.py build/bench build/bench/speed.md
+
+bench-full: setup
+	@mkdir -p docs/speed
+	@$(call MEASURE,--full,docs/speed)
+	@$(PY) tests/benchmarks/speed_page.py docs/speed docs/speed.md
 
 doctor: setup
 	@$(PY) -m workbench doctor

@@ -5,12 +5,11 @@ until it is painted (the table's rows and the map), until its numbers are there 
 the same in a second kernel (the baseline kept on disk). A gesture: on the What-if screen, from the click to the new
 accuracy on screen. Bytes: all that the page got over websockets by then.
 
-    python tests/benchmarks/cold_workbench.py [--quick] [--json]
+    python tests/benchmarks/cold_workbench.py [--quick] [--json FILE]
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import statistics
@@ -20,6 +19,9 @@ import time
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
+
+import bench  # noqa: E402
+
 CELL = "session = wb.Session(wb.Study.load({study!r})); wb.Workbench(session)"
 PAINTED = """() => document.querySelectorAll('.wb-items tbody tr[data-item]').length > 5
   && document.querySelector('.wb-x-box canvas')?.width > 0"""
@@ -50,31 +52,44 @@ def once(watch, lab) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="two kernels in place of six")
-    parser.add_argument("--json", action="store_true")
-    asked = parser.parse_args()
+    asked = bench.parser(__doc__).parse_args()
     try:
-        from playwright.sync_api import sync_playwright
+        import playwright  # noqa: F401
+
+        import workbench as wb
+
+        why = "" if wb.figures.browser() else "there is no Chrome or Chromium here"
     except ImportError:
-        sys.exit("cold_workbench needs playwright: `make setup` installs it")
+        why = "playwright is not installed"
+    if why:
+        return bench.report([bench.Row("a cold Workbench in JupyterLab", missing=why)], asked)
+    runs = measured(2 if asked.size in ("tiny", "quick") else 6)
+    later = {key: statistics.median(run[key] for run in runs[1:]) for key in runs[0]}
+    rows = []
+    for label, found in (("first kernel, nothing kept", runs[0]), (f"later kernels, median of {len(runs) - 1}", later)):
+        for key, what in (("painted_s", "painted"), ("numbers_s", "its numbers there"), ("gesture_s", "from a click to the new accuracy")):
+            rows.append(bench.Row(f"a cold Workbench in JupyterLab, {label}: {what}", ours=bench.Timing(float("nan"), found[key]),
+                                  note=f"{found['websocket_mb']:.2f} MB over websockets" if key == "numbers_s" else ""))
+    bench.report(rows, asked)
+
+
+def measured(kernels: int) -> list[dict[str, float]]:
+    """Each in its turn, on one copy of the study."""
     from browser.pages import ARGS, LAB, Server, Watched, notebook
+    from playwright.sync_api import sync_playwright
 
     import workbench as wb
 
-    path = wb.figures.browser()
-    if path is None:
-        sys.exit("cold_workbench needs Chrome or Chromium: `apt-get install chromium`, or set BROWSER_PATH")
     with tempfile.TemporaryDirectory() as name, sync_playwright() as driver:
         folder = Path(name)
         shutil.copytree(wb.demo().folder, folder / "study", ignore=shutil.ignore_patterns("runs"))
         book = notebook("import workbench as wb; wb.Session, wb.Workbench; print('imported')", CELL.format(study=str(folder / "study")))
         (folder / "cold.ipynb").write_text(json.dumps(book), encoding="utf-8")
         lab = Server("jupyterlab", LAB, folder, "/api")
-        chromium = driver.chromium.launch(executable_path=str(path), args=list(ARGS))
+        chromium = driver.chromium.launch(executable_path=str(wb.figures.browser()), args=list(ARGS))
         runs = []
         try:
-            for _ in range(2 if asked.quick else 6):
+            for _ in range(kernels):
                 watch = Watched(chromium)
                 runs.append(once(watch, lab))
                 watch.page.close()
@@ -82,13 +97,7 @@ def main() -> None:
         finally:
             chromium.close()
             lab.close()
-    first, later = runs[0], {key: statistics.median(run[key] for run in runs[1:]) for key in runs[0]}
-    if asked.json:
-        print(json.dumps({"first": first, "later": later, "kernels": len(runs)}))
-        return
-    for label, found in (("first kernel, nothing kept", first), (f"later kernels, median of {len(runs) - 1}", later)):
-        painted, numbers, gesture, got = (found[key] for key in ("painted_s", "numbers_s", "gesture_s", "websocket_mb"))
-        print(f"{label:28} painted {painted:.2f} s, numbers {numbers:.2f} s, gesture {1000 * gesture:.0f} ms, websocket {got:.2f} MB")
+    return runs
 
 
 if __name__ == "__main__":

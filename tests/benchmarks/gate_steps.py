@@ -1,105 +1,108 @@
-"""How fast the gate trains: one step of ours against the released step with its axis corrected.
+"""One step of gate training: ours against the released step with its axis corrected, fixed costs subtracted.
 
-Run ``python tests/benchmarks/gate_steps.py [--paper] [--quick]``. The released step keeps prompts as [pair, 2, dim], runs the
-MLP on both (equal) rows, multiplies with both sides' scores and subtracts at the end; here its softmax runs over objectives.
-CPU seconds of this process, median over rounds that alternate between the two.
+    python tests/benchmarks/gate_steps.py [--quick | --full] [--threads N] [--json FILE]
+
+A step is the difference between a run of 2n steps and one of n, divided by n. Both read 4 096 pairs in batches of 1 024.
+Floor: the step's matrix products at the rate of the same precision measured here, and AdamW's bytes at the measured bandwidth.
 """
 
 from __future__ import annotations
 
-import argparse
-import statistics
+import inspect
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+import bench
 import torch
-from torch import nn
+from released import ReleasedGate, margins_of, parameters, released_loop, step_products
 
-from workbench.preference.bradley_terry import Supervision
-from workbench.preference.fit import fit
-from workbench.scalarize.network import GateNetwork
+from workbench.scalarize.gate import SoftmaxGate
+from workbench.scores import Scores
 
-
-class Released(nn.Module):
-    """The published gate, softmax over the last axis."""
-
-    def __init__(self, dim, hidden, objectives, temperature=10.0):
-        super().__init__()
-        sizes = [dim, *hidden, objectives]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes, sizes[1:]))
-        self.logit_scale, self.temperature = nn.Parameter(torch.ones(1)), temperature
-
-    def forward(self, x):
-        for layer in self.layers[:-1]:
-            x = torch.relu(layer(x))
-        return self.logit_scale * torch.softmax(self.layers[-1](x) / self.temperature, dim=-1)
+PAPER, SMALL, TINY = (4096, (1024,) * 3), (384, (256,) * 3), (32, (16,) * 3)
+MUST = {(4096, "float32"): 2, (4096, "bfloat16"): 4, (384, "float32"): 2, (384, "bfloat16"): 3}
+ADAM_BYTES = 4 * 7  # of one parameter: read it, its gradient and both moments, write it and both moments
+PRECISIONS = "precision" in inspect.signature(SoftmaxGate.fit).parameters
 
 
-def released_steps(prompts, rewards, hidden, batch, steps) -> float:
-    """CPU seconds per step: random batch, [pair, 2, dim] through the MLP, −log σ of the difference, AdamW, cosine."""
-    gate = Released(prompts.shape[-1], hidden, rewards.shape[-1])
-    optimizer = torch.optim.AdamW(gate.parameters(), lr=1e-3, weight_decay=0.0)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps)
-    begin = time.process_time()
-    for _ in range(steps):
-        index = torch.randint(0, len(prompts), (batch,))
-        optimizer.zero_grad()
-        scores = (gate(prompts[index]) * rewards[index]).sum(dim=-1)
-        loss = -nn.functional.logsigmoid(scores[:, 0] - scores[:, 1]).mean()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-    return (time.process_time() - begin) / steps
+def has_bfloat16() -> bool:
+    """Whether products in bfloat16 are faster here than in float32: an emulated one is slower."""
+    return bench.rate("bfloat16", 512, 512, 512, times=3) > 1.2 * bench.rate("float32", 512, 512, 512, times=3)
 
 
-def our_steps(prompt, margins, hidden, batch, steps) -> float:
-    network = GateNetwork(prompt.shape[1], hidden, np.ones(margins.shape[1], bool), 10.0, 0.0, scale=1.0, seed=0)
-    begin = time.process_time()
-    fit(network, [prompt, margins], Supervision.hard(len(prompt)), steps=steps, batch_size=batch, lr=1e-3, device="cpu")
-    return (time.process_time() - begin) / steps
+def data(dim: int, objectives: int, pairs: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(pairs, dim)).astype(np.float32), rng.normal(size=(pairs, 2, objectives)).astype(np.float32)
 
 
-def cpu_model() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        import platform
+def ours(prompt, values, hidden, batch: int, steps: int, precision: str) -> None:
+    chosen = {"precision": precision} if PRECISIONS else {}
+    scores = Scores(values, names(values))
+    SoftmaxGate.fit(scores, prompt, hidden=hidden, steps=steps, batch_size=batch, held_out=0.0, device="cpu", **chosen)
 
-        return platform.processor() or platform.machine()
+
+def names(values: np.ndarray) -> tuple[str, ...]:
+    return tuple(f"o{k}" for k in range(values.shape[2]))
+
+
+def once(shape, objectives: int, batch: int, steps: int, precision: str) -> None:
+    """A whole run with its inputs, for its memory."""
+    ours(*data(shape[0], objectives, 4 * batch), shape[1], batch, steps, precision)
+
+
+def agreement(shape, prompt: np.ndarray, values: np.ndarray) -> str:
+    """Largest difference of reward margins where our gate has the released one's weights."""
+    some, theirs = values[:256], ReleasedGate(shape[0], shape[1], values.shape[2])
+    layers = tuple((layer.weight.detach().numpy(), layer.bias.detach().numpy()) for layer in theirs.layers)
+    rewards = SoftmaxGate(names(values), layers, 1.0, 10.0, np.ones(values.shape[2], bool))(Scores(some, names(values)), prompt[:256])
+    apart = np.abs(margins_of(theirs, prompt[:256], some) - (rewards[:, 0] - rewards[:, 1])).max()
+    return f"margins of the same weights differ by at most {apart:.1e}"
+
+
+def measured(shape, objectives: int, batch: int, steps: int, rounds: int, precisions: list[str], check: bool) -> list[bench.Row]:
+    dim, hidden = shape
+    prompt, values = data(dim, objectives, 4 * batch)
+    rewards = torch.tensor(values)
+    both = torch.tensor(np.repeat(prompt[:, None], 2, axis=1))
+    calls = {}
+    for times in (1, 2):
+        calls["released", times] = lambda n=times * steps: released_loop(both, rewards, hidden, steps=n, batch=batch)
+        for kind in precisions:
+            calls[kind, times] = lambda n=times * steps, kind=kind: ours(prompt, values, hidden, batch, n, kind)
+    found = bench.alternate(calls, rounds, warm=True)
+    step = {name: (found[name, 2] - found[name, 1]) * (1 / steps) for name in ("released", *precisions)}
+    copying, rows = bench.bandwidth(), []
+    for kind in precisions:
+        speed = bench.rate(kind, batch, hidden[0], hidden[0])
+        floor = step_products(dim, hidden, objectives, batch) / speed + ADAM_BYTES * parameters(dim, hidden, objectives) / copying
+        must = MUST.get((dim, kind))
+        met = step["released"].cpu / step[kind].cpu >= must if must and check else None
+        rows.append(bench.Row(
+            f"gate step, d {dim}, {' × '.join(map(str, hidden))}, batch {batch}, {kind}", step["released"], step[kind],
+            must=f"≥ {must}×" if must else "", met=met, naive_is="released step, float32", ours_is="one step, fixed costs subtracted",
+            floor=floor, floor_of=f"products at {speed / 1e9:.0f} GFLOP/s a core, AdamW at {copying / 1e9:.0f} GB/s",
+            agreement=agreement(shape, prompt, values), peak=bench.peak(once, shape, objectives, batch, steps, kind),
+            note=f"medians of {rounds} rounds of {steps} and {2 * steps} steps",
+        ))
+    return rows
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--paper", action="store_true", help="4096 dims and hidden 1024 × 3, as published (default 384 and 256 × 3)")
-    parser.add_argument("--quick", action="store_true", help="few steps and rounds")
-    parser.add_argument("--batch", type=int, default=1024)
-    parser.add_argument("--objectives", type=int, default=19)
-    asked = parser.parse_args()
-    dim, hidden = (4096, (1024,) * 3) if asked.paper else (384, (256,) * 3)
-    rounds, steps = (3, 2 if asked.paper else 10) if asked.quick else (7, 5 if asked.paper else 40)
-    pairs, rng = 4 * asked.batch, np.random.default_rng(0)
-    prompt = rng.normal(size=(pairs, dim)).astype(np.float32)
-    values = rng.normal(size=(pairs, 2, asked.objectives)).astype(np.float32)
-    both, rewards = torch.tensor(np.repeat(prompt[:, None], 2, axis=1)), torch.tensor(values)
-    margins = values[:, 0] - values[:, 1]
-    released_steps(both, rewards, hidden, asked.batch, 1), our_steps(prompt, margins, hidden, asked.batch, 1)
-    theirs, ours = [], []
-    for _ in range(rounds):
-        theirs.append(released_steps(both, rewards, hidden, asked.batch, steps))
-        ours.append(our_steps(prompt, margins, hidden, asked.batch, steps))
-    print(f"{cpu_model()}, {torch.get_num_threads()} thread(s), torch {torch.__version__}")
-    print(f"batch {asked.batch}, {dim} dims, hidden {' × '.join(map(str, hidden))}, {asked.objectives} objectives; "
-          f"{rounds} rounds of {steps} steps, CPU ms per step")
-    print(f"{'':34}{'median':>10}{'lowest':>10}{'highest':>10}")
-    for name, seconds in (("released step, axis corrected", theirs), ("workbench", ours)):
-        print(f"{name:34}" + "".join(f"{1e3 * of(seconds):10.2f}" for of in (statistics.median, min, max)))
-    print(f"{'ratio of medians':34}{statistics.median(theirs) / statistics.median(ours):10.2f}")
+    options = bench.parser(__doc__)
+    options.add_argument("--threads", type=int, default=1)
+    asked = options.parse_args()
+    torch.set_num_threads(asked.threads)
+    precisions = ["float32"] + ["bfloat16"] * (PRECISIONS and (has_bfloat16() or asked.size == "tiny"))
+    shapes, steps, rounds = {"tiny": ((TINY,), 2, 1), "quick": ((SMALL, PAPER), 3, 1), "middle": ((SMALL, PAPER), 6, 3),
+                             "full": ((SMALL, PAPER), 20, 5)}[asked.size]
+    batch = 64 if asked.size == "tiny" else 1024
+    rows = [row for shape in shapes
+            for row in measured(shape, 19, batch, steps * (5 if shape == SMALL else 1), rounds, precisions, asked.size == "full")]
+    bench.report(rows, asked)
 
 
 if __name__ == "__main__":

@@ -1,17 +1,17 @@
 """How long `import workbench` takes in a fresh process, and what it would take if it loaded torch.
 
-    python tests/benchmarks/import_time.py [--quick] [--json]
+    python tests/benchmarks/import_time.py [--quick] [--json FILE]
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import statistics
 import subprocess
 import sys
 from pathlib import Path
+
+import bench
 
 ROOT = Path(__file__).parents[2]
 CASES = {"import workbench": "workbench", "import workbench, its Session": "workbench.session", "with torch": "workbench, torch"}
@@ -25,21 +25,14 @@ def seconds(modules: str) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="three processes a case in place of ten")
-    parser.add_argument("--json", action="store_true")
-    asked = parser.parse_args()
-    times = 3 if asked.quick else 10
-    found = {}
-    for label, modules in CASES.items():
+    asked = bench.parser(__doc__).parse_args()
+    times, rows = {"tiny": 1, "quick": 3}.get(asked.size, 10), []
+    for label, modules in list(CASES.items())[: 1 if asked.size == "tiny" else None]:
         seconds(modules)  # once to warm the disk
         each = [seconds(modules) for _ in range(times)]
-        found[label] = {"median_s": statistics.median(each), "most_s": max(each), "processes": times}
-    if asked.json:
-        print(json.dumps(found))
-        return
-    for label, figures in found.items():
-        print(f"{label:32} {figures['median_s']:6.3f} s   (most {figures['most_s']:.3f} s, {figures['processes']} fresh processes)")
+        rows.append(bench.Row(label, ours=bench.Timing(float("nan"), statistics.median(each)),
+                              ours_is=f"most {max(each):.3f} s, {times} fresh processes"))
+    bench.report(rows, asked)
 
 
 if __name__ == "__main__":

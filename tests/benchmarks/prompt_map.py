@@ -5,15 +5,14 @@ Run ``python tests/benchmarks/prompt_map.py [--quick] [--whole]``; --whole lays 
 
 from __future__ import annotations
 
-import argparse
-import resource
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+import bench
 
 from workbench.projection.clusters import clustered
 from workbench.projection.layout import MOST, laid_out
@@ -33,13 +32,8 @@ def make(n: int, dim: int, groups: int = 40):
     return rows, places, texts
 
 
-def timed(label: str, work):
-    began, busy = time.perf_counter(), time.process_time()
-    made = work()
-    wall, cpu = time.perf_counter() - began, time.process_time() - busy
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform != "darwin" else 2**30)
-    print(f"  {label:44s} {wall:7.1f} s wall {cpu:7.1f} s CPU   {most:.2f} GB at most so far")
-    return made
+def said(laid) -> str:
+    return f"kept {laid.kept().mean():.3f}, agreement {laid.agreement():.3f}"
 
 
 def silent(fraction, words) -> None:
@@ -47,32 +41,35 @@ def silent(fraction, words) -> None:
 
 
 def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--prompts", type=int, default=100_000)
+    options = bench.parser(__doc__)
     options.add_argument("--dim", type=int, default=384)
     options.add_argument("--whole", action="store_true", help="also lay all of them out")
-    options.add_argument("--quick", action="store_true", help="3 000 places, and 500 laid out")
-    chosen = options.parse_args()
-    n, small = (3_000, 500) if chosen.quick else (chosen.prompts, 5_000)
-    ask = {"seed": 0, "neighbours": 15, "min_dist": 0.1, "tell": silent}
-    rows, _, _ = make(small, chosen.dim)
-    print(f"{small} × {chosen.dim}")
-    laid = timed("one layout (neighbours, UMAP and its start)", lambda: laid_out(rows, seeds=1, **ask))
-    three = timed("three layouts", lambda: laid_out(rows, seeds=3, **ask))
-    print(f"  the same map again: {(laid.places == three.places).all()}; kept {three.kept().mean():.3f}, agreement {three.agreement():.3f}")
-    rows, places, texts = make(n, chosen.dim)
+    asked = options.parse_args()
+    n, small = {"tiny": (300, 0), "quick": (3_000, 500)}.get(asked.size, (100_000, 5_000))
+    rows, ask = [], {"seed": 0, "neighbours": 15, "min_dist": 0.1, "tell": silent}
+
+    def timed(label: str, work, note=lambda made: ""):
+        one = bench.timed(work)
+        rows.append(bench.Row(label, ours=one, peak=bench.high_water(), note=note(one.value)))
+        return one.value
+
+    if small:
+        features, _, _ = make(small, asked.dim)
+        laid = timed(f"one layout of {small} × {asked.dim} (neighbours, UMAP and its start)", lambda: laid_out(features, seeds=1, **ask))
+        timed("three layouts of them", lambda: laid_out(features, seeds=3, **ask), lambda three: (
+            f"{said(three)}; the same map again: {(laid.places == three.places).all()}"))
+    features, places, texts = make(n, asked.dim)
     anchors = np.sort(np.random.default_rng(0).choice(n, min(n, MOST), replace=False))
-    print(f"{n} × {chosen.dim}, places given, neighbours among {len(anchors)}")
-    unitary = timed("features to unit length", lambda: unit(rows))
-    near = timed("neighbours by features", lambda: nearest(unitary, anchors, 15)[0])
-    kept = timed("kept", lambda: overlap(near, nearest_on_map(places, anchors, 15)))
+    unitary = timed(f"{n} × {asked.dim} to unit length", lambda: unit(features))
+    near = timed(f"their neighbours by features, among {len(anchors)}", lambda: nearest(unitary, anchors, 15)[0])
+    timed("how many the map keeps", lambda: overlap(near, nearest_on_map(places, anchors, 15)), lambda kept: f"{kept.mean():.3f}")
     timed("places among neighbours", lambda: among_neighbours(near[:, :8], places[anchors]))
-    labels = timed("clusters", lambda: clustered(places))
-    names = timed("their words", lambda: cluster_names(labels, texts=texts, families=[str(i) for i in range(n)]))
-    print(f"  kept {kept.mean():.3f}; {len(names)} clusters, {(labels < 0).mean():.1%} outside; {', '.join(names[:3])} …")
-    if chosen.whole:
-        whole = timed("all of them laid out, three layouts", lambda: laid_out(rows, seeds=3, **ask))
-        print(f"  kept {whole.kept().mean():.3f}, agreement {whole.agreement():.3f}; {whole.about}")
+    families = [str(i) for i in range(n)]
+    labels = timed("clusters", lambda: clustered(places), lambda labels: f"{(labels < 0).mean():.1%} outside")
+    timed("their words", lambda: cluster_names(labels, texts=texts, families=families), lambda names: f"{len(names)} clusters")
+    if asked.whole:
+        timed(f"all {n} laid out, three layouts", lambda: laid_out(features, seeds=3, **ask), lambda whole: f"{said(whole)}; {whole.about}")
+    bench.report(rows, asked)
 
 
 if __name__ == "__main__":

@@ -12,12 +12,12 @@ recipes run on the shipped study: name "demo". The data stay where they are; not
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import time
 from pathlib import Path
 
+import bench
 import numpy as np
 import pandas as pd
 
@@ -96,14 +96,12 @@ def table(study, split: str, seeds: tuple[int, ...]) -> tuple[pd.DataFrame, pd.D
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = bench.parser(__doc__)
     parser.add_argument("study", nargs="?", default="demo", help='a study folder, or "demo" (the default)')
     parser.add_argument("--split", choices=("dev", "test"), default="dev")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--json", type=Path, help="write the rows to this file as well")
-    parser.add_argument("--quick", action="store_true", help="one seed")
     asked = parser.parse_args()
-    asked.seeds = 1 if asked.quick else asked.seeds
+    asked.seeds = 1 if asked.size in ("tiny", "quick") else asked.seeds
     import workbench as wb
 
     study = wb.demo() if asked.study == "demo" else wb.Study.load(asked.study)

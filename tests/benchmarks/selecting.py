@@ -3,14 +3,12 @@
 A study of scores and text is made up, two pairs a prompt, with a stored map of clusters. Kernel: a gesture's message until the
 panel has made its answer. Page, where there is a Chromium: from the pointer's release until the table is painted again.
 
-    python tests/benchmarks/selecting.py [--quick] [--json]
+    python tests/benchmarks/selecting.py [--quick] [--json FILE]
 """
 
 from __future__ import annotations
 
-import argparse
 import importlib
-import json
 import statistics
 import sys
 import time
@@ -18,6 +16,7 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
 
+import bench  # noqa: E402
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 
@@ -163,26 +162,18 @@ def page(session: wb.Session, times: int) -> dict[str, float] | None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="3 000 prompts alone")
-    parser.add_argument("--json", action="store_true")
-    asked = parser.parse_args()
-    found = {}
-    for size in SIZES[:1] if asked.quick else SIZES:
+    asked, rows = bench.parser(__doc__).parse_args(), []
+    for size in {"tiny": (300,), "quick": SIZES[:1]}.get(asked.size, SIZES):
         study, stored = made_up(size)
         importlib.import_module("workbench.panels.atlas").stored_map = lambda _, stored=stored: stored
         session = session_of(study)
-        found[size] = {"kernel": kernel(session, 5), "page": page(session, 5)}
-    if asked.json:
-        print(json.dumps(found))
-        return
-    for size, both in found.items():
-        print(f"{size} dev prompts")
-        for where, took in both.items():
+        found = {"kernel": kernel(session, 5), "page": None if asked.size == "tiny" else page(session, 5)}
+        for where, took in found.items():
             for what, ms in (took or {}).items():
-                print(f"  {where:7} {what:18} {ms:8.1f} ms")
-        if both["page"]:
-            print(f"  lasso to table {'within' if both['page']['lasso to table'] <= BARS[size] else 'ABOVE'} {BARS[size]} ms")
+                bar = BARS.get(size) if what == "lasso to table" else None
+                rows.append(bench.Row(f"{what}, {size} dev prompts, in the {where}", ours=bench.Timing(float("nan"), ms / 1000),
+                                      must=f"≤ {bar} ms" if bar else "", met=ms <= bar if bar else None))
+    bench.report(rows, asked)
 
 
 if __name__ == "__main__":
