@@ -132,5 +132,5 @@ def test_size_of_counts_each_array_once():
     other.array = np.zeros(10**6)
     value.other = other
     assert budget.size_of(value, but=(Other,)) == pytest.approx(800 + 800, abs=200)  # a frame has an index
-    seen: set[int] = set()
+    seen: dict = {}
     assert budget.size_of(big[:1], seen=seen) == 800 and budget.size_of(big[1:], seen=seen) == 0

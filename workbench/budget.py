@@ -132,17 +132,18 @@ def words(size: float) -> str:
     return f"{size:,.1f} GiB"
 
 
-def size_of(*things: Any, but: tuple[type, ...] = (), seen: set[int] | None = None) -> int:
+def size_of(*things: Any, but: tuple[type, ...] = (), seen: dict[int, Any] | None = None) -> int:
     """Bytes of the arrays and frames in values, however deep, each counted once; not of what is an instance of `but`.
 
-    seen: ids of what was counted before, added to. Looks into containers, attributes and what functions close over.
+    seen: what was counted before by id, added to (and held, lest a new thing take an old id). Looks into containers, attributes and
+    what functions close over.
     """
-    seen, waiting, total = set() if seen is None else seen, list(things), 0
+    seen, waiting, total = {} if seen is None else seen, list(things), 0
     while waiting:
         thing = waiting.pop()
         if isinstance(thing, (str, bytes, int, float, bool, type, type(None), *but)) or id(thing) in seen:
             continue
-        seen.add(id(thing))
+        seen[id(thing)] = thing
         size = _bytes(thing)
         if size is not None:
             base = getattr(thing, "base", None)  # a view's bytes are those of the array that it looks at

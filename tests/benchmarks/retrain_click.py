@@ -1,6 +1,6 @@
 """Retrain on the shipped study, in JupyterLab and a headless Chromium: from the click to the redrawn numbers.
 
-    python tests/benchmarks/retrain_click.py [--quick | --full] [--seeds N] [--threads N] [--json FILE]
+    python tests/benchmarks/retrain_click.py [--quick | --full] [--seeds N] [--threads N] [--study FOLDER] [--json FILE]
 
 One notebook with the Workbench, its baseline trained. Each turn types another multiplier on the What-if screen, so that nothing is
 in the cache, waits for its preview, and clicks Retrain: timed in the page, from the click to the frame after the one in which the
@@ -60,16 +60,17 @@ def clicks(page, objective: str, turns: int, seeds: int | None, first: float) ->
     return took[1:]
 
 
-def measured(turns: int, wanted: list[int | None], threads: int) -> list[bench.Row]:
+def measured(folder: str | None, turns: int, wanted: list[int | None], threads: int) -> list[bench.Row]:
     from browser.pages import ARGS, LAB, Server, Watched, notebook
     from playwright.sync_api import sync_playwright
 
     import workbench as wb
 
+    source = wb.Study.load(folder) if folder else wb.demo()
     rows, cell = [], CELL.format(threads=threads, study="study")
     with tempfile.TemporaryDirectory() as name, sync_playwright() as driver:
         study = Path(name) / "study"
-        shutil.copytree(wb.demo().folder, study, ignore=shutil.ignore_patterns("runs"))
+        shutil.copytree(source.folder, study, ignore=shutil.ignore_patterns("runs"))
         (Path(name) / "retrain.ipynb").write_text(json.dumps(notebook(cell)), encoding="utf-8")
         lab = Server("jupyterlab", LAB, Path(name), "/api")
         chromium = driver.chromium.launch(executable_path=str(wb.figures.browser()), args=list(ARGS))
@@ -78,7 +79,7 @@ def measured(turns: int, wanted: list[int | None], threads: int) -> list[bench.R
             for series, seeds in enumerate(wanted):
                 count = seeds or int(page.get_by_label("How many seeds").input_value())
                 before = kept(study)
-                took = clicks(page, wb.demo().objectives[0], turns, seeds, 0.3 + 0.8 * series)
+                took = clicks(page, source.objectives[0], turns, seeds, 0.3 + 0.8 * series)
                 rows.append(row(count, took, kept(study) - before, threads))
         finally:
             chromium.close()
@@ -105,6 +106,7 @@ def main() -> None:
     options = bench.parser(__doc__)
     options.add_argument("--seeds", type=int, choices=(1, 3, 5, 10), help="how many (default: as the screen has it, and one)")
     options.add_argument("--threads", type=int, default=2)
+    options.add_argument("--study", help="a study's folder (default: the shipped one)")
     asked = options.parse_args()
     turns = {"tiny": 1, "quick": 2, "middle": 5, "full": 20}[asked.size]
     try:
@@ -119,7 +121,7 @@ def main() -> None:
         rows = [bench.Row("Retrain in JupyterLab, from click to redraw", must=f"≤ {MOST} s", missing=why)]
     else:
         wanted = [asked.seeds] if asked.seeds else [1] if asked.size == "tiny" else [None, 1]
-        rows = measured(turns, wanted, asked.threads)
+        rows = measured(asked.study, turns, wanted, asked.threads)
     bench.report(rows, asked)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from workbench.panels.progress import describe_job, job_of
 from workbench.panels.words import edit_list, in_words
+from workbench.preference.report import Progress
 from workbench.scenario.job import Job
 from workbench.scenario.recipe import Scenario
 
@@ -31,6 +32,23 @@ def test_a_job_between_its_steps():
     assert told["about"] == "1 done, seed 2 running, 2 queued" and told["fraction"] == pytest.approx(1.5 / 4)
     assert told["text"] == "step 100 of 200 · 0:05 left" and [curve["live"] for curve in told["curves"]] == [False, True]
     assert all(len(curve["points"]) <= 82 for curve in told["curves"]) and told["curves"][0]["points"][-1] == [200, 0.005]
+
+
+def test_seeds_that_train_at_the_same_time():
+    job, labels = Job(Scenario(seeds=(0, 1, 2, 3, 4)), lambda **_: None), [f"seed {n} of 5" for n in range(1, 6)]
+
+    def report(number, step, *live, whole):
+        job.report(Progress(step, 200, 0.5, 1 / step, 5.0, labels[number], tuple(labels[n] for n in live), whole))
+        return describe_job(job)
+
+    report(0, 100, 0, 1, whole=0.1)
+    both = report(1, 100, 0, 1, whole=0.2)
+    assert both["about"] == "seeds 1 and 2 running, 3 queued" and both["fraction"] == 0.2
+    assert [curve["live"] for curve in both["curves"]] == [True, True] and both["brief"].startswith("seeds 1 and 2 of 5")
+    report(2, 50, 1, 2, 3, whole=0.3)
+    three = report(3, 50, 3, 1, 2, whole=0.4)
+    assert three["about"] == "1 done, seeds 2, 3 and 4 running, 1 queued"
+    assert [curve["live"] for curve in three["curves"]] == [False, True, True, True]
 
 
 def test_a_job_beside_the_baseline_and_under_another_edit(session, baseline):

@@ -139,7 +139,9 @@ def test_same_seed_same_bytes(wide, quick, learnt):
 def test_progress_tells_every_seed_and_the_time_left_for_all(wide, quick):
     told = []
     run(quick.child(seeds=(0, 1, 2)), wide.study, cache=False, progress=told.append)
-    assert list(dict.fromkeys(update.label for update in told)) == ["seed 1 of 3", "seed 2 of 3", "seed 3 of 3"]
+    steps = {label: [update.step for update in told if update.label == label] for label in ("seed 1 of 3", "seed 2 of 3", "seed 3 of 3")}
+    assert sum(map(len, steps.values())) == len(told) and all(own and own == sorted(own) for own in steps.values())
+    assert all(update.label in update.live for update in told) and [u.whole for u in told] == sorted(u.whole for u in told)
     assert all(0 <= update.step <= update.steps == 60 for update in told)
     assert told[-1].seconds_left < 0.5 and all(np.isfinite(update.seconds_left) for update in told)
 

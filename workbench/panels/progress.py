@@ -35,15 +35,16 @@ def describe_job(job: Job | None, *, baseline: float | None = None) -> dict | No
     if job is None:
         return None
     labels, seeds = list(job.curves), len(job.scenario.seeds)
-    live = labels[-1] if job.running and labels else None
-    finished = [label for label in labels if label != live]
     progress, asked = job.progress, max(seeds, len(labels), 1)
+    live = [label for label in getattr(progress, "live", ()) or labels[-1:] if label in labels] if job.running else []
+    finished = [label for label in labels if label not in live]
     part = progress.step / max(progress.steps, 1) if progress is not None and live else 0.0
+    whole = getattr(progress, "whole", None)
     return {
         "state": job.state, "running": job.running, "said": SAID[job.state], "steps": progress.steps if progress is not None else 0,
-        "fraction": min(1.0, (len(finished) + part) / asked) if job.running else 1.0,
+        "fraction": min(1.0, (len(finished) + part) / asked if whole is None else whole) if job.running else 1.0,
         "text": _text(job), "brief": _brief(job, live, asked, len(finished)), "about": _about(job, finished, live, asked),
-        "curves": [{"label": _short(label), "live": label == live, "points": _thin(job.curves[label])} for label in labels],
+        "curves": [{"label": _short(label), "live": label in live, "points": _thin(job.curves[label])} for label in labels],
         "finished": "1 seed" if len(finished) == 1 else f"{len(finished)} seeds", "baseline": baseline,
         "blank": _blank(job), "treated": job.scenario.labels != "hard",
     }
@@ -71,7 +72,7 @@ def _text(job: Job) -> str:
     return f"step {progress.step} of {progress.steps}{clock}"
 
 
-def _brief(job: Job, live: str | None, asked: int, done: int) -> str:
+def _brief(job: Job, live: list[str], asked: int, done: int) -> str:
     """For the row of tabs: which seed, and the time left."""
     if job.state == "stopping":
         return "stopping"
@@ -79,16 +80,16 @@ def _brief(job: Job, live: str | None, asked: int, done: int) -> str:
         return "preparing" if job.running else ""
     left = job.progress.seconds_left
     clock = f" · {int(left) // 60}:{int(left) % 60:02d} left" if math.isfinite(left) else ""
-    return f"{_short(live)} of {asked}{clock}" if live else f"{done} of {asked} done{clock}"
+    return f"{_called(live)} of {asked}{clock}" if live else f"{done} of {asked} done{clock}"
 
 
-def _about(job: Job, finished: list[str], live: str | None, asked: int) -> str:
+def _about(job: Job, finished: list[str], live: list[str], asked: int) -> str:
     if not job.running:
         trained = f"{len(finished)} seed{'s' if len(finished) > 1 else ''} trained"
         return "" if not finished else f"{len(finished)} of {asked} seeds" if job.state == "cancelled" else trained
-    queued = asked - len(finished) - (live is not None)
+    queued = asked - len(finished) - len(live)
     parts = [f"{len(finished)} done"] if finished else []
-    parts += [f"{_short(live)} running"] if live else []
+    parts += [f"{_called(live)} running"] if live else []
     parts += [f"{queued} queued"] if queued > 0 else []
     return ", ".join(parts)
 
@@ -100,6 +101,14 @@ def _thin(curve: list[tuple[int, float]]) -> list[list[float]]:
 
 def _short(label: str) -> str:
     return label.split(" of ")[0]
+
+
+def _called(live: list[str]) -> str:
+    """ "seed 2", "seeds 2, 3 and 4"."""
+    if len(live) == 1:
+        return _short(live[0])
+    *others, last = sorted((_short(label).removeprefix("seed ") for label in live), key=lambda number: (len(number), number))
+    return f"seeds {', '.join(others)} and {last}"
 
 
 # -- what waits, and what change is mere noise ----------------------------------------------------------------------

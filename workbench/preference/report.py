@@ -7,7 +7,10 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a fit is: step of steps, mean loss since the last evaluation, newest held-out loss (None without one)."""
+    """Where a fit is: step of steps, mean loss since the last evaluation, newest held-out loss (None without one).
+
+    Of several fits at once: live, the labels of those that run now, and whole, the share of all their work that is done.
+    """
 
     step: int
     steps: int
@@ -15,6 +18,8 @@ class Progress:
     held_out: float | None
     seconds_left: float
     label: str = ""
+    live: tuple[str, ...] = ()
+    whole: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

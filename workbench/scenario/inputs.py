@@ -165,7 +165,7 @@ class Inputs:
 
     def parts(self) -> dict[str, int]:
         """Bytes held in memory: of prompts, of both answers' features, and of scores, pairs and everything else."""
-        seen: set[int] = set()
+        seen: dict = {}
         kinds = {kind: [value for key, value in list(self.kept.items()) if key[0] == kind] for kind in ("prompt", "features")}
         found = {kind: budget.size_of(values, but=(Study,), seen=seen) for kind, values in kinds.items()}
         return {"prompts": found["prompt"], "features": found["features"], "scores": budget.size_of(self, but=(Study,), seen=seen)}

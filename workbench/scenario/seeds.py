@@ -35,15 +35,14 @@ def train(spec: GateSpec, scores: Scores, data: Split, supervision: Supervision,
     def one(number: int):
         if number and stop.is_set():
             return None
+        label = f"seed {number + 1} of {len(seeds)}"
         try:
-            gate = gates.train(
-                spec, scores, data, supervision, seed=seeds[number], start=starts and starts[seeds[number]], device=device, cancel=stop,
-                progress=told.by(number), label=f"seed {number + 1} of {len(seeds)}",
-            )
+            gate = gates.train(spec, scores, data, supervision, seed=seeds[number], start=starts and starts[seeds[number]], device=device,
+                               cancel=stop, progress=told.by(number, label), label=label)
         except BaseException:
             stop.failed.set()  # the others need not go on
             raise
-        told.ended(number)
+        told.ended(number, label)
         return gate
 
     alone = gates.work(spec, scores, data) < ALONE
@@ -64,24 +63,29 @@ class _Stop:
 
 
 class _Told:
-    """Progress of several fits at once: each tells its own steps, and the seconds left for all of them."""
+    """Progress of several fits at once: each tells its own steps, which others run, and what is left of all of them."""
 
     def __init__(self, progress: Callable | None, total: int):
         self.progress, self.began, self.lock = progress, time.monotonic(), threading.Lock()
-        self.share = [0.0] * total
+        self.share, self.live = [0.0] * total, []
 
-    def by(self, number: int) -> Callable | None:
+    def by(self, number: int, label: str) -> Callable | None:
+        """The progress of one of them, which begins now."""
+        with self.lock:
+            self.live.append(label)
         if self.progress is None:
             return None
 
         def told(update) -> None:
             with self.lock:
                 self.share[number] = update.step / update.steps
-                done = sum(self.share) / len(self.share)
-                self.progress(replace(update, seconds_left=(time.monotonic() - self.began) * (1 - done) / done))
+                whole = sum(self.share) / len(self.share)
+                left = (time.monotonic() - self.began) * (1 - whole) / whole
+                self.progress(replace(update, seconds_left=left, live=tuple(self.live), whole=whole))
 
         return told
 
-    def ended(self, number: int) -> None:
+    def ended(self, number: int, label: str) -> None:
         with self.lock:
             self.share[number] = 1.0
+            self.live.remove(label)
