@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from workbench import budget
+from workbench.bundle import pack, unpack
 from workbench.errors import WorkbenchError
 
 GIB = 2**30
@@ -134,3 +135,9 @@ def test_size_of_counts_each_array_once():
     assert budget.size_of(value, but=(Other,)) == pytest.approx(800 + 800, abs=200)  # a frame has an index
     seen: dict = {}
     assert budget.size_of(big[:1], seen=seen) == 800 and budget.size_of(big[1:], seen=seen) == 0
+
+
+def test_arrays_that_were_read_from_a_file_are_counted():
+    """Their base is a view of the bytes that were read, which has a size and is no array."""
+    read = unpack(pack({"a": np.ones((2, 5)), "b": np.ones(3)}))
+    assert budget.size_of(read) == 8 * 13 and budget.size_of(read["a"]) == 80

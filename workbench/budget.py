@@ -147,7 +147,7 @@ def size_of(*things: Any, but: tuple[type, ...] = (), seen: dict[int, Any] | Non
         size = _bytes(thing)
         if size is not None:
             base = getattr(thing, "base", None)  # a view's bytes are those of the array that it looks at
-            if base is None or not hasattr(base, "nbytes"):
+            if not hasattr(base, "dtype"):  # none, or bytes that were read, of which every array has its own stretch
                 total += size
             else:
                 waiting.append(base)

@@ -3,13 +3,14 @@
     python tests/benchmarks/gate_seeds.py [--quick | --full] [--threads N] [--json FILE]
 
 Naive is in turn, each step on all cores where it is large (`preference/threads.py` says from when on). All take the same steps, with
-no early stop. Cores that are busy with other work show: run it on an idle machine before a choice is built on it.
+no early stop. Threads of one process take turns at Python's own work, so small steps gain little from a core each. Other work on the
+machine shows: run it on an idle one before a choice is built on it.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,12 +66,22 @@ def side_by_side(gates: Gates, scores: Scores, prompt: np.ndarray) -> list[Softm
 
 
 def one_to_a_core(gates: Gates, scores: Scores, prompt: np.ndarray, cores: int) -> list[SoftmaxGate]:
-    def one(seed: int) -> SoftmaxGate:
+    return _on_cores(lambda seed: [gates.fit(scores, prompt, seed)], range(gates.seeds), cores)
+
+
+def a_job_to_a_core(gates: Gates, scores: Scores, prompt: np.ndarray, cores: int) -> list[SoftmaxGate]:
+    """Seeds side by side in as many jobs as there are cores."""
+    shares = [tuple(map(int, share)) for share in np.array_split(np.arange(gates.seeds), min(cores, gates.seeds))]
+    return _on_cores(lambda seeds: list(gates.fit(scores, prompt, seeds)), shares, cores)
+
+
+def _on_cores(fit: Callable, jobs: Sequence, cores: int) -> list[SoftmaxGate]:
+    def alone(job) -> list[SoftmaxGate]:
         with one_core():
-            return gates.fit(scores, prompt, seed)
+            return fit(job)
 
     with ThreadPoolExecutor(cores) as pool:
-        return list(pool.map(one, range(gates.seeds)))
+        return [gate for found in pool.map(alone, jobs) for gate in found]
 
 
 def apart(some: list[SoftmaxGate], others: list[SoftmaxGate], prompt: np.ndarray) -> str:
@@ -82,7 +93,8 @@ def apart(some: list[SoftmaxGate], others: list[SoftmaxGate], prompt: np.ndarray
 def measured(gates: Gates, cores: int, rounds: int) -> list[bench.Row]:
     scores, prompt = gates.data()
     ways = {"in turn": lambda: in_turn(gates, scores, prompt), "side by side as one job": lambda: side_by_side(gates, scores, prompt),
-            "one to a core": lambda: one_to_a_core(gates, scores, prompt, cores)}
+            "one to a core": lambda: one_to_a_core(gates, scores, prompt, cores),
+            "side by side, one job to a core": lambda: a_job_to_a_core(gates, scores, prompt, cores)}
     found = bench.alternate(ways, rounds, warm=True)
     low = is_low("auto", "cpu", gates.work, True)
     kind = "bfloat16" if low else "float32"

@@ -98,7 +98,7 @@ def main() -> None:
     torch.set_num_threads(asked.threads)
     precisions = ["float32"] + ["bfloat16"] * (PRECISIONS and (has_bfloat16() or asked.size == "tiny"))
     shapes, steps, rounds = {"tiny": ((TINY,), 2, 1), "quick": ((SMALL, PAPER), 3, 1), "middle": ((SMALL, PAPER), 6, 3),
-                             "full": ((SMALL, PAPER), 20, 5)}[asked.size]
+                             "full": ((SMALL, PAPER), 20, 3)}[asked.size]
     batch = 64 if asked.size == "tiny" else 1024
     rows = [row for shape in shapes
             for row in measured(shape, 19, batch, steps * (5 if shape == SMALL else 1), rounds, precisions, asked.size == "full")]

@@ -80,7 +80,7 @@ def test_the_work_of_a_step_decides(planted_study):
     inputs = prepare(planted_study.study)
     data, scores = inputs.split("train"), Plan.make(Scenario(), inputs).scores("train")
     dim, out, rows = data.prompt.shape[1], len(scores.names), min(256, len(scores))
-    assert gates.work(GateSpec(**GATE), scores, data) == rows * (dim * 8 + 8 * out)
+    assert gates.work(GateSpec(**GATE), scores, data) == rows * ((dim + 1) * 8 + (8 + 1) * out)
     assert gates.work(GateSpec(kind="global"), scores, data) == 0
 
 
@@ -131,3 +131,30 @@ def test_a_start_that_is_not_there_is_named(planted_study, start, seeds, said):
 def test_a_start_must_be_a_word_or_an_id():
     with pytest.raises(WorkbenchError, match="start"):
         Scenario(gate={"start": "middle"})
+
+
+def test_one_core_is_only_for_those_inside():
+    """B meets torch while A is inside, and goes inside itself after A has left: a thread that begins then has all its cores."""
+    import torch
+
+    before, inside, left, seen = torch.get_num_threads(), threading.Event(), threading.Event(), []
+
+    def first():
+        with one_core():
+            inside.set()
+            left.wait(5)
+
+    def second():
+        inside.wait(5)
+        torch.ones(8) @ torch.ones(8)
+        seen.append(torch.get_num_threads())
+        left.set()
+        a.join()
+        with one_core():
+            seen.append(torch.get_num_threads())
+
+    a, b = threading.Thread(target=first), threading.Thread(target=second)
+    a.start(), b.start(), b.join()
+    third = threading.Thread(target=lambda: seen.append(torch.get_num_threads()))
+    third.start(), third.join()
+    assert seen == [before, 1, before]

@@ -180,6 +180,7 @@ class _Slot:
         self.count, self.gpu = 0, device.on_gpu
         if self.gpu:
             self.stream, self.sent, self.free = torch.cuda.Stream(device.device), torch.cuda.Event(), torch.cuda.Event()
+            self.free.record(torch.cuda.current_stream(device.device))  # after whatever used this memory before
 
     def send(self, x, start: int) -> None:
         import torch

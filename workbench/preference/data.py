@@ -80,7 +80,8 @@ def moments(x: Any, *, each: bool = True, times: np.ndarray | None = None) -> tu
     times: how often an item of the first axis counts, all once for None.
     """
     times, wide = np.ones(len(x), np.int64) if times is None else np.asarray(times), np.promote_types(x.dtype, np.float32)
-    near, count, total, squares = 0.0, 0, 0.0, 0.0
+    near, total, squares = (np.zeros(x.shape[-1]) for _ in range(3))
+    count = 0
     for some in pieces(x):
         there = times[some] > 0
         if not there.any():

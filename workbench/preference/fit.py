@@ -63,7 +63,7 @@ def _too_large(tensors, pairs: int, batch_size: int, device: str) -> WorkbenchEr
     """What was asked of a GPU's memory, and how much of it would fit."""
     import torch
 
-    free, whole = torch.cuda.mem_get_info(None if device == "auto" else device)
+    whole = torch.cuda.mem_get_info(None if device == "auto" else device)[1]
     held = sum(getattr(tensor, "rows", tensor).nbytes for tensor in tensors)
     most = int(pairs * 0.7 * whole / held)
     remedy = f"Take at most {most:,} pairs" if most < pairs else f"Take a batch_size below {batch_size:,}"

@@ -163,7 +163,8 @@ class Update:
         graph = torch.cuda.CUDAGraph()
         if (random := getattr(self.module, "random", None)) is not None:
             graph.register_generator_state(random)
-        with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # a notebook has other threads
+        stream = torch.cuda.Stream(self.device)  # its own: the shared one stands on whatever device came first
+        with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):  # a notebook has other threads
             self._update()
         return graph
 
@@ -187,5 +188,5 @@ def is_low(precision: str, device: str, work: float, by_hand: bool) -> bool:
 
 def multiplies_bfloat16() -> bool:
     """Whether this processor has bfloat16 products of its own."""
-    able = torch.cpu.get_capabilities()
+    able = getattr(torch.cpu, "get_capabilities", dict)()  # older versions do not say
     return bool(able.get("avx512_bf16") or able.get("amx_bf16") or able.get("bf16"))

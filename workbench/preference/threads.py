@@ -6,7 +6,7 @@ import os
 import threading
 from contextlib import contextmanager
 
-ALONE = 1e8  # rows × parameters of a step below which it runs on one core
+ALONE = 3e8  # rows × parameters of a step below which it runs on one core
 _LOCK = threading.Lock()
 _STATE = {"depth": 0, "before": 1}
 
@@ -32,10 +32,14 @@ def one_core(wanted: bool = True):
         yield
         return
     with _LOCK:
+        mine = torch.get_num_threads()  # settles this thread's own number, which its first operation would set again
         if _STATE["depth"] == 0:
-            _STATE["before"] = torch.get_num_threads()
+            _STATE["before"] = mine
         _STATE["depth"] += 1
-        torch.set_num_threads(1)
+        torch.set_num_threads(1)  # of this thread, and of all that begin from now on: those are given back theirs
+        others = threading.Thread(target=torch.set_num_threads, args=(_STATE["before"],))
+        others.start()
+        others.join()
     try:
         yield
     finally:

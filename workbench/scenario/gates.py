@@ -45,7 +45,7 @@ def work(spec: GateSpec, scores: Scores, data: Split) -> float:
         return 0.0
     dim, out, heads = (reads.shape[-1], len(scores.names), 1) if spec.kind == "softmax" else (reads.response.shape[-1], 1, len(DECAYS))
     sizes = [dim, *spec.hidden, out]
-    return float(min(spec.batch_size, len(scores)) * heads * sum(wide * next_ for wide, next_ in zip(sizes, sizes[1:])))
+    return float(min(spec.batch_size, len(scores)) * heads * sum((wide + 1) * next_ for wide, next_ in zip(sizes, sizes[1:])))
 
 
 def _needs(value, what: str, remedy: str) -> None:

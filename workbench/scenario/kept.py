@@ -39,7 +39,8 @@ def starts_of(scenario: Scenario, study: Study, device: str = "auto") -> dict:
     starts = dict(zip(about["seeds"], _gates("softmax", unpack(files["arrays.safetensors"]), about)))
     lacking = [seed for seed in scenario.seeds if seed not in starts]
     if lacking:
-        raise WorkbenchError(f"scenario {wanted} was not trained with seed {lacking[0]}", where="scenario, gate", remedy=remedy)
+        raise WorkbenchError(f"scenario {wanted} was not trained with seed {lacking[0]}", where="scenario, gate",
+                             remedy=f'Use its seeds, {", ".join(map(str, starts))}, or take start="global"')
     return starts
 
 

@@ -22,10 +22,11 @@ def run(scenario: Scenario, study: Study, *, progress: Callable | None = None, c
     """Train a scenario's gate once per seed and measure it on dev.
 
     Swap → scale → debias (fitted on train) → drop and multiply → gate on out-of-family scores of the train pairs.
-    progress(Progress) is called while it trains, labelled "seed 2 of 5", with the seconds left for all of it;
-    cancel.is_set() ends it within a second: the Result says stopped="cancelled" and holds the seeds begun by then, each in
-    its best state so far. cache: use and keep the result under the study's runs/. Raises WorkbenchError for names that the
-    study does not know, gates that it has no features for, and a start from a scenario that was not run.
+    progress(Progress) is called while it trains, labelled "seed 2 of 5" ("5 seeds" where they are one job, on a GPU), with the
+    seconds left for all of it; cancel.is_set() ends the training within a second: the Result says stopped="cancelled" and
+    holds the seeds begun by then, each in its best state so far. cache: use and keep the result under the study's runs/.
+    Raises WorkbenchError for names that the study does not know, gates that it has no features for, and a start from a
+    scenario that was not run.
     """
     if cache and (kept := load(scenario, study, device)) is not None:
         return replace(kept, scenario=scenario)

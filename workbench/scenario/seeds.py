@@ -8,6 +8,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
+from .. import budget
 from ..preference.bradley_terry import Supervision
 from ..preference.threads import ALONE, cores
 from ..scores import Scores
@@ -20,15 +23,16 @@ def train(spec: GateSpec, scores: Scores, data: Split, supervision: Supervision,
           device: str = "auto", progress: Callable | None = None, cancel=None) -> dict:
     """Seed → gate, of the seeds that were begun before a cancel, the first always; starts: seed → the gate it begins from.
 
-    On a processor small gates train one to a core and large ones in turn on all cores (side by side as one job they gained
-    nothing: `tests/benchmarks/gate_seeds.py`), so a seed's bytes depend neither on the others nor on the number of cores. On
-    a GPU softmax gates are one job, as its step is too small to fill it.
+    On a processor small gates train one to a core and large ones in turn on all cores, so a seed's bytes do not depend on the
+    others, nor a small gate's on the number of cores (as one job five small ones cost a quarter less CPU, and no less time on
+    two cores: `tests/benchmarks/gate_seeds.py`). On a GPU softmax gates are one job, as its step is too small to fill it.
     """
     from ..preference.loop import device_of
 
     if spec.kind == "softmax" and device_of(device) != "cpu":
         begin = starts and tuple(starts[seed] for seed in seeds)
-        return dict(zip(seeds, gates.train(spec, scores, data, supervision, seed=seeds, start=begin, device=device, progress=progress,
+        tell = progress and (lambda update: progress(replace(update, whole=update.step / update.steps)))
+        return dict(zip(seeds, gates.train(spec, scores, data, supervision, seed=seeds, start=begin, device=device, progress=tell,
                                            cancel=cancel, label=f"{len(seeds)} seeds")))
     told, stop = _Told(progress, len(seeds)), _Stop(cancel)
 
@@ -45,10 +49,23 @@ def train(spec: GateSpec, scores: Scores, data: Split, supervision: Supervision,
         told.ended(number, label)
         return gate
 
-    alone = gates.work(spec, scores, data) < ALONE
-    with ThreadPoolExecutor(min(len(seeds), cores()) if alone else 1, thread_name_prefix="workbench-seed") as pool:
-        found = dict(zip(seeds, pool.map(one, range(len(seeds)))))
+    with ThreadPoolExecutor(_workers(spec, scores, data, len(seeds)), thread_name_prefix="workbench-seed") as pool:
+        try:
+            found = dict(zip(seeds, pool.map(one, range(len(seeds)))))
+        except BaseException:
+            stop.failed.set()  # an interrupt of the caller as well
+            raise
     return {seed: gate for seed, gate in found.items() if gate is not None}
+
+
+def _workers(spec: GateSpec, scores: Scores, data: Split, seeds: int) -> int:
+    """How many seeds train at once: of small gates one to a core, as far as each may lay out the prompts for itself."""
+    if gates.work(spec, scores, data) >= ALONE:
+        return 1
+    prompt = data.prompt if spec.kind == "softmax" else None
+    size = 0 if prompt is None else 4 * int(np.prod(getattr(prompt, "rows", prompt).shape))
+    most = max(budget.room(), 0) // size if size and not budget.little(cores() * size) else seeds
+    return max(1, min(seeds, cores(), most))
 
 
 @dataclass(frozen=True)
