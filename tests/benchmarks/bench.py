@@ -275,6 +275,17 @@ def _number(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def on_a_gpu(doc: str, measured: Callable[[str, str], Row], work: str, must: str) -> None:
+    """A script that needs a GPU: measured(size, device) → its row, or a row that says that there is none. --device cpu, at --tiny."""
+    import torch
+
+    options = parser(doc)
+    options.add_argument("--device", default="cuda", help="cpu runs the same code, at --tiny")
+    asked = options.parse_args()
+    there = not asked.device.startswith("cuda") or torch.cuda.is_available()
+    report([measured(asked.size, asked.device) if there else Row(work, must=must, missing="there is no GPU here")], asked)
+
+
 def report(rows: Sequence[Row], asked: argparse.Namespace) -> None:
     """Print the machine and the rows; write them to asked.json where that is given."""
     print(machine())

@@ -85,12 +85,7 @@ def measured(size: str, device: str) -> bench.Row:
 
 
 def main() -> None:
-    options = bench.parser(__doc__)
-    options.add_argument("--device", default="cuda", help="cpu runs the same code, at --tiny")
-    asked = options.parse_args()
-    there = not asked.device.startswith("cuda") or torch.cuda.is_available()
-    row = measured(asked.size, asked.device) if there else bench.Row(WORK, must=MUST, missing="there is no GPU here")
-    bench.report([row], asked)
+    bench.on_a_gpu(__doc__, measured, WORK, MUST)
 
 
 if __name__ == "__main__":
