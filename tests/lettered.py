@@ -42,4 +42,4 @@ def lettered(folder: Path, *, families: int = 40, dtype: str = "F16") -> Study:
     """The planted tables with features of their texts."""
     study = planted(folder / "planted", families=families, per_family=1).study
     tables = Tables(*(study.table(name) for name in ("prompts", "responses", "pairs", "ratings")), tuple(study.objective_info.values()))
-    return extract(tables, folder / "study", encoder=Lettered(), dtype=dtype, name="lettered")
+    return extract(tables, folder / "study", backbone=Lettered(), dtype=dtype, name="lettered")

@@ -9,6 +9,10 @@ import numpy as np
 import pandas as pd
 
 from workbench.features import write_index, write_shard
+from workbench.model import RewardModel
+from workbench.objectives.debias import Debiased
+from workbench.objectives.probes import LinearProbes
+from workbench.scalarize.gate import SoftmaxGate
 from workbench.scenario.recipe import Scenario
 from workbench.study import Study
 from workbench.tables import Objective, Tables
@@ -82,3 +86,23 @@ def planted(folder: Path, *, families: int = 60, per_family: int = 2, dim: int =
         features={"compose": ["response", "prompt*response"], "backbone": "planted"},
     )
     return Planted(study, values, weights, np.array(flipped))
+
+
+def published_model(study: Study, *, matrix: np.ndarray | None = None, gate=None, multiplier: dict | None = None, seed: int = 0,
+                    scale: np.ndarray | None = None, name: str = "planted model") -> RewardModel:
+    """A model as somebody else may have published it: its probes read the study's features, its gate the section in a prompt."""
+    rng = np.random.default_rng([seed, 9])
+    wide, dim = (len(study.info["features"]["compose"]) * study.store.dim("response"), study.store.dim("prompt"))
+    labels = np.full(len(NAMES), np.nan)
+    nothing = {"alpha": labels, "alphas": np.empty(0), "r2": labels, "error": np.empty((0, len(NAMES))), "count": np.zeros(len(NAMES), int)}
+    probes = LinearProbes((rng.normal(size=(len(NAMES), wide)) / 10).astype(np.float32), NAMES, **nothing)
+    if matrix is None:
+        matrix = np.eye(len(NAMES))
+        matrix[NAMES.index("verbosity")] -= [0.3, -0.2, 1.0, 0.15]
+    if gate is None:
+        sizes = (dim, 6, 5, len(NAMES))
+        layers = tuple((rng.normal(size=(out, into)).astype(np.float32), rng.normal(size=out).astype(np.float32))
+                       for into, out in zip(sizes, sizes[1:]))
+        gate = SoftmaxGate(NAMES, layers, 2.5, 10.0, np.ones(len(NAMES), bool))
+    scale = np.ones(len(NAMES)) if scale is None else scale
+    return RewardModel(probes, scale, Debiased.from_matrix(matrix, NAMES), gate, multiplier, name)

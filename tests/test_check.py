@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from planted import planted
+from planted import planted, published_model
 
 from workbench.bundle import content_hash, sha256
 from workbench.check import check
 from workbench.features import as_float32, open_tensor, tensor_bytes
+from workbench.study import Study
 
 
 @pytest.fixture(scope="module")
@@ -255,3 +256,31 @@ def test_every_defect_at_once(folder):
 def test_a_study_of_scores_alone_has_nothing_to_miss(tmp_path):
     study = planted(tmp_path / "s", families=9, per_family=1, text=False).study
     assert check(study.folder).ok
+
+
+def reworded(folder: Path) -> None:
+    """A model whose own list of hashes is not that of its files any more, though the study's is."""
+    path = folder / "model" / "index.json"
+    path.write_text(path.read_text().replace("planted model", "another model"))
+    reseal(folder)
+
+
+MODELS = {
+    "changed": (lambda f: (f / "model" / "model.safetensors").write_bytes(b"x"), "model/model.safetensors: hash does not match"),
+    "missing": (lambda f: (f / "model" / "model.safetensors").unlink(), "model/model.safetensors: file is missing. Restore"),
+    "no index": (lambda f: (f / "model" / "index.json").unlink(), "model/index.json: file is missing. Restore"),
+    "damaged when it was written": (reworded, "model/index.json: damaged or incomplete. Restore"),
+    "another": (lambda f: describe(f, model={"name": "x", "objectives": ["a"]}), "study.json, key model: the model scores other"),
+    "not described": (lambda f: describe(f, model=True), "model: cannot be read further"),
+}
+
+
+@pytest.mark.parametrize("case", MODELS)
+def test_a_damaged_model_is_one_clear_line(original, tmp_path, case):
+    study = Study.load(original).with_model(published_model(Study.load(original)), tmp_path / "given")
+    report = check(study.folder)
+    assert report.ok and report.notes["model"] == "planted model" and "model: planted model" in str(report)
+    breaks, said = MODELS[case]
+    breaks(study.folder)
+    found = [str(problem) for problem in check(study.folder).problems]
+    assert len(found) == 1 and said in found[0], found

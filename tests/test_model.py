@@ -58,13 +58,14 @@ def test_rewards_equal_the_equation(parts, changes):
     assert model.scores(parts[4]).names == model.names
 
 
-@pytest.mark.parametrize("changes", [{}, {"debias": None, "multiplier": {"safety": 0.3}}, {"gate": NARROW},
+@pytest.mark.parametrize("changes", [{}, {"debias": None, "multiplier": {"safety": 0.3}}, {"gate": NARROW}, {"name": "ours"},
                                      {"gate": FixedWeights(np.array([1.0, 2.0]), ("safety", "verbosity"))}], ids=str)
 def test_round_trip(parts, changes, tmp_path):
     model = make(parts, **changes)
     again = RewardModel.load(model.save(tmp_path / "model"))
     np.testing.assert_array_equal(model(parts[4]), again(parts[4]))
     assert again.names == model.names and again.multiplier == model.multiplier and type(again.gate) is type(model.gate)
+    assert again.name == model.name
     assert sorted(path.name for path in (tmp_path / "model").iterdir()) == ["index.json", "model.safetensors"]
     with pytest.raises(WorkbenchError, match="here already"):
         model.save(tmp_path / "model")
@@ -78,7 +79,7 @@ def test_what_is_damaged_is_not_loaded(parts, tmp_path):
                                      lambda f: (f / "index.json").write_text("{}"))):
         folder = model.save(tmp_path / f"model{number}")
         damage(folder)
-        with pytest.raises(WorkbenchError, match=r"index\.json|model\.safetensors"):
+        with pytest.raises(WorkbenchError, match=r"(index\.json|model\.safetensors): .*Restore it from a copy, or save the model again"):
             RewardModel.load(folder)
 
 

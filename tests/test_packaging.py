@@ -19,7 +19,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 LOCK = [line for line in (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
-CONDA_NAMES = {"pytorch": "torch", "python-kaleido": "kaleido"}
+CONDA_NAMES = {"pytorch": "torch", "python-kaleido": "kaleido", "huggingface_hub": "huggingface-hub", "ray-data": "ray"}
 PLACES = [("Linux", "linux", "x86_64"), ("Linux", "linux", "aarch64"), ("Darwin", "darwin", "arm64")]
 ENVIRONMENTS = [
     {

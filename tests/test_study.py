@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from planted import planted
+from planted import NAMES, planted, published_model
 
 from workbench import bundle, writing
 from workbench.errors import WorkbenchError
@@ -275,3 +275,75 @@ def test_families_may_be_numbers(tmp_path):
 def test_opening_is_light():
     script = "import sys, workbench as wb; wb.Study, wb.readers; assert not {'torch', 'plotly', 'sklearn'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(__file__).parent.parent)
+
+
+# -- a model -----------------------------------------------------------------------------------------
+
+
+def encoded(folder: Path) -> Tables:
+    """Tables of which the features are in the folder already."""
+    t = tables()
+    kinds = {}
+    for kind, rows in (("prompt", 6), ("response", 12)):
+        values = np.random.default_rng(rows).normal(size=(rows, 4)).astype(np.float32)
+        kinds[kind] = {"dim": 4, "dtype": "F16", "shards": [write_shard(folder / "features", kind, 0, values)], "skipped": {}}
+    write_index(folder / "features", kinds)
+    return Tables(t.prompts, t.responses, t.pairs, objectives=tuple(Objective(name, group="Helpful") for name in NAMES))
+
+
+def test_a_study_comes_with_a_model(tmp_path, planted_study):
+    model, features = published_model(planted_study.study), {"compose": ["response"], "backbone": "none"}
+    bare = Study.write(encoded(tmp_path / "bare"), tmp_path / "bare", features=features)
+    one = Study.write(encoded(tmp_path / "one"), tmp_path / "one", features=features, model=model)
+    saved = model.save(tmp_path / "published")
+    two = Study.write(encoded(tmp_path / "two"), tmp_path / "two", name="one", features=features, model=saved)
+    assert one.info["model"] == {"name": "planted model", "objectives": list(model.probes.names)} and one.has_model and not bare.has_model
+    assert "model" not in bare.info and bare.hash != one.hash == two.hash and contents(one.folder) == contents(two.folder)
+    assert {"model/index.json", "model/model.safetensors"} <= set(one.info["files"])
+    assert one.objectives == model.probes.names and one.objective_info["safety"].group == "Helpful"
+    assert not list(one.folder.rglob("*.lock"))
+    other = published_model(planted_study.study, seed=1)
+    changed = Study.write(encoded(tmp_path / "other"), tmp_path / "other", features=features, model=other)
+    assert changed.hash != one.hash  # what is computed of one is not taken for what is computed of the other
+    unnamed = published_model(planted_study.study, name="").save(tmp_path / "ArmoRM")
+    assert Study.write(encoded(tmp_path / "x"), tmp_path / "x", features=features, model=unnamed).info["model"]["name"] == "ArmoRM"
+
+
+def test_a_model_is_attached_to_a_study_that_is_there(planted_study, tmp_path, monkeypatch):
+    study, model = planted_study.study, published_model(planted_study.study)
+    before = {name: (study.folder / name).read_bytes() for name in study.info["files"]}
+    with_model = study.with_model(model, tmp_path / "new", name="mine")
+    assert (with_model.name, with_model.info["model"]["name"]) == ("mine", "planted model") and with_model.hash != study.hash
+    assert {name: (with_model.folder / name).read_bytes() for name in study.info["files"]} == before
+    for kind in ("prompt", "response"):
+        shard = f"features/{kind}-00000.safetensors"
+        assert (with_model.folder / shard).samefile(study.folder / shard)
+    pd.testing.assert_frame_equal(with_model.ratings, study.ratings)
+    np.testing.assert_array_equal(with_model.features("dev").response, study.features("dev").response)
+    again = with_model.with_model(published_model(study, seed=3), tmp_path / "again")  # another in its place
+    assert again.hash != with_model.hash and set(again.info["files"]) == set(with_model.info["files"])
+    monkeypatch.setattr(writing.os, "link", lambda *_: (_ for _ in ()).throw(OSError("no links here")))
+    assert study.with_model(model, tmp_path / "copied").hash == with_model.hash
+    with pytest.raises(WorkbenchError, match="a study is here already"):
+        study.with_model(model, tmp_path / "new")
+
+
+def test_a_model_that_cannot_be_of_a_study(planted_study, tmp_path):
+    model = published_model(planted_study.study)
+    with pytest.raises(WorkbenchError, match="a model for a study without features: it would have nothing to read"):
+        Study.write(tables(), tmp_path / "a", model=model)
+    assert not (tmp_path / "a").exists()
+    plain = Study.write(tables(), tmp_path / "b")
+    with pytest.raises(WorkbenchError, match="without features"):
+        plain.with_model(model, tmp_path / "c")
+    held = Study(planted_study.study.info, None, {})
+    with pytest.raises(WorkbenchError, match="held in memory.*Study.write"):
+        held.with_model(model, tmp_path / "c")
+    saved = model.save(tmp_path / "saved")
+    (saved / "model.safetensors").write_bytes(b"x")
+    for wrong, said in ((saved, r"saved/model\.safetensors: bytes are not .*save the model again"), (tmp_path / "none", "no model here"),
+                        (str(tmp_path), r"index\.json: damaged or incomplete")):
+        with pytest.raises(WorkbenchError, match=said):
+            planted_study.study.with_model(wrong, tmp_path / "d")
+    assert not (tmp_path / "d" / "study.json").exists()
+    planted_study.study.with_model(model, tmp_path / "d")  # what a failed attempt left behind is no hindrance

@@ -16,9 +16,11 @@ _HOMES = {
     "FixedWeights": "scalarize.weights", "RewardModel": "model", "Scenario": "scenario.recipe", "run": "scenario.run",
     "Result": "scenario.result", "preview": "scenario.preview", "compare": "scenario.compare",
     "evaluate": "evaluate", "Session": "session", "figures": "figures", "panels": "panels", "readers": "readers",
-    "open_figure": "figures.reopen", "Workbench": "panels.workbench",
+    "open_figure": "figures.reopen", "Workbench": "panels.workbench", "backbone": "backbone", "caches": "caches",
+    "ArmoRM": "armorm.model", "export_armorm": "armorm.export", "reward_model_from": "armorm.parts", "export_dataset": "publish",
+    "published": "scenario.given",
 }
-_MODULES = {"evaluate", "figures", "panels", "readers"}
+_MODULES = {"backbone", "caches", "evaluate", "figures", "panels", "readers"}
 __all__ = ["__version__", *_HOMES]
 
 

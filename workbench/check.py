@@ -16,7 +16,8 @@ from .errors import WorkbenchError, listing
 from .features import CHECK_ROWS, KINDS, FeatureStore, as_float32, compose, open_tensor
 from .readers.files import wrong_text
 from .study import SCHEMA, Study
-from .tables import Tables, score_problems
+from .tables import Objective, Tables, score_problems
+from .writing import MODEL, saved_model
 
 NEEDED = ("prompts", "responses", "pairs", "splits")
 
@@ -76,6 +77,9 @@ def check(path: str | Path) -> Report:
             if frame is not None:
                 tables[name.removesuffix(".parquet")] = frame
                 counts[name.removesuffix(".parquet")] = len(frame)
+    notes = {name: info[name] for name in ("licence", "left_out", "guessed_ranges") if info.get(name)}
+    if info.get(MODEL):
+        problems += _all(_model(folder, info, problems, notes), MODEL)
     problems += _missing(folder, tables)
     if all(name in tables for name in NEEDED):
         problems += _all(_tables(Study(info, folder, dict(tables)), tables), "tables")
@@ -86,7 +90,7 @@ def check(path: str | Path) -> Report:
         problems += _all(_features(folder / "features", info, tables, features), "features")
     return Report(
         str(path), str(info.get("name", "")), str(info.get("hash", "")), info["schema"], counts, _coverage(tables), features,
-        {name: info[name] for name in ("licence", "left_out", "guessed_ranges") if info.get(name)}, _unique(problems),
+        notes, _unique(problems),
     )
 
 
@@ -135,6 +139,20 @@ def _files(folder: Path, info: dict) -> Iterator[WorkbenchError]:
         yield WorkbenchError("the study's hash does not match its list of files", where="study.json, key hash", remedy=RESTORE)
 
 
+def _model(folder: Path, info: dict, found: list[WorkbenchError], notes: dict) -> Iterator[WorkbenchError]:
+    """Of a model whose bytes are those that were written: whether it is one, and the one that the study describes."""
+    notes[MODEL] = info[MODEL]["name"]
+    if any((problem.where or "").startswith(f"{MODEL}/") for problem in found):
+        return
+    try:
+        about, _ = saved_model(folder / MODEL)
+    except WorkbenchError as error:
+        yield WorkbenchError(error.what, where=str(Path(error.where).relative_to(folder)), remedy=RESTORE)
+        return
+    if about["objectives"] != info[MODEL]["objectives"]:
+        yield WorkbenchError("the model scores other objectives than it says", where=f"study.json, key {MODEL}", remedy=RESTORE)
+
+
 def _table(path: Path, problems: list[WorkbenchError]) -> pd.DataFrame | None:
     wrong = wrong_text(path)
     if wrong is None:
@@ -155,7 +173,7 @@ def _missing(folder: Path, tables: dict) -> Iterator[WorkbenchError]:
 def _tables(study: Study, tables: dict) -> Iterator[WorkbenchError]:
     try:
         has_ratings = "ratings" in tables
-        objectives = tuple(study.objective_info.values()) if has_ratings else ()
+        objectives = tuple(Objective(**entry) for entry in study.info["objectives"]) if has_ratings else ()
     except (TypeError, KeyError):
         yield WorkbenchError("objectives are not described", where="study.json, key objectives", remedy=RESTORE)
         return

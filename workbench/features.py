@@ -195,8 +195,8 @@ class FeatureStore:
         return [s["file"] for s in shards if sha256(self.folder / s["file"]) != s["sha256"]]
 
 
-def write_shard(folder: Path, kind: str, number: int, rows: np.ndarray, dtype: str = "F16") -> dict:
-    """Write one shard [row dim], never over another; returns its index entry."""
+def write_shard(folder: Path, kind: str, number: int, rows: np.ndarray, dtype: str = "F16", about: dict | None = None) -> dict:
+    """Write one shard [row dim], never over another, and what there is to say of it; returns its index entry."""
     with np.errstate(over="ignore"):
         stored = as_float32(to_stored(np.asarray(rows), dtype))
     for values, what, remedy in ((rows, "NaN or infinite", ""), (stored, f"too large for {dtype}:", '; choose dtype="F32"')):
@@ -206,7 +206,7 @@ def write_shard(folder: Path, kind: str, number: int, rows: np.ndarray, dtype: s
     path = Path(folder) / f"{kind}-{number:05d}.safetensors"
     if path.exists():
         raise WorkbenchError("shard exists already", where=str(path), remedy="Shards are never overwritten: use another folder")
-    write_atomic(path, tensor_bytes(kind, rows, dtype))
+    write_atomic(path, tensor_bytes(kind, rows, dtype, about))
     return {"file": path.name, "rows": len(rows), "sha256": sha256(path)}
 
 

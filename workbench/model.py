@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from .axes import Obj, PairObj, PairSide
-from .bundle import pack, read_folder, unpack, write_folder
+from .bundle import pack, unpack, write_folder
 from .errors import WorkbenchError, listing
 from .features import Features
 from .objectives.debias import Debiased
 from .objectives.probes import LinearProbes
 from .scores import Scores
+from .writing import MODEL_TENSORS, saved_model
 
 SCHEMA = 1
-TENSORS = "model.safetensors"
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,8 +25,9 @@ class RewardModel:
     """R(x, y) = Σ_k g_k(x) m_k r'_k(x, y), r' = (probes / scale) @ T (ArmoRM, arXiv 2406.12845).
 
     scale [obj]: training deviation of each probe; debias: over the probes' names, or None; gate: over some of them;
-    multiplier: name → factor m_k where it is not 1. Scores leave out the probes' offsets, the same for both sides of a pair:
-    margins are a Result's, single scores differ by a constant. Raises WorkbenchError for parts that do not fit one another.
+    multiplier: name → factor m_k where it is not 1; name: what it is called, no part of what it says. Scores leave out the
+    probes' offsets, the same for both sides of a pair: margins are a Result's, single scores differ by a constant. Raises
+    WorkbenchError for parts that do not fit one another.
     """
 
     probes: LinearProbes
@@ -34,6 +35,7 @@ class RewardModel:
     debias: Debiased | None
     gate: object
     multiplier: Mapping[str, float] | None = None
+    name: str = ""
 
     def __post_init__(self):
         scale = np.asarray(self.scale, np.float64)
@@ -78,8 +80,8 @@ class RewardModel:
             parts["debias"] = self.debias.state()
         arrays = {f"{part}.{name}": value for part, state in parts.items() for name, value in state.items()}
         about = {"model": SCHEMA, "gate": type(self.gate).__name__, "names": list(self.names), "objectives": list(self.probes.names),
-                 "multiplier": dict(self.multiplier or {})}
-        write_folder(folder, {TENSORS: pack(arrays)}, about)
+                 "multiplier": dict(self.multiplier or {}), **({"name": self.name} if self.name else {})}
+        write_folder(folder, {MODEL_TENSORS: pack(arrays)}, about)
         return folder
 
     @classmethod
@@ -90,17 +92,14 @@ class RewardModel:
 
         kinds = {kind.__name__: kind for kind in (SoftmaxGate, GlobalWeights, UniformWeights, FixedWeights)}
         folder = Path(folder)
-        if not folder.is_dir():
-            raise WorkbenchError("no model here", where=str(folder), remedy="Name the folder that `save` wrote")
-        about, files = read_folder(folder)
-        if about.get("model") is None or TENSORS not in files:
-            raise WorkbenchError("this folder holds no model", where=str(folder), remedy="Name the folder that `save` wrote")
+        about, files = saved_model(folder)
         if about["model"] > SCHEMA or about["gate"] not in kinds:
             raise WorkbenchError(f"model schema {about['model']} with a {about['gate']}", where=str(folder), remedy="Update the workbench")
         parts: dict[str, dict] = {}
-        for name, value in unpack(files[TENSORS]).items():
+        for name, value in unpack(files[MODEL_TENSORS]).items():
             part, key = name.split(".", 1)
             parts.setdefault(part, {})[key] = value
         debias = Debiased.from_state(parts["debias"]) if "debias" in parts else None
         gate = kinds[about["gate"]].from_state(parts["gate"], tuple(about["names"]))
-        return cls(LinearProbes.from_state(parts["probes"]), parts["scale"]["value"], debias, gate, about["multiplier"] or None)
+        probes, called = LinearProbes.from_state(parts["probes"]), about.get("name", "")
+        return cls(probes, parts["scale"]["value"], debias, gate, about["multiplier"] or None, called)

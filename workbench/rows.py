@@ -83,7 +83,8 @@ class Stored:
 
     prompt, response [row]: places in the store. A read checks each shard's bytes and values the first time that this process
     meets it (`shards.Shard.read`), and makes nothing larger than the rows asked for and the prompts among them. Skipped
-    items are rows of what lies there (zeros); `mask` says which. WorkbenchError for a position that is out of range, and
+    items are rows of what lies there (zeros); `mask` says which. with_prompt: whether an item is worth nothing without its
+    prompt, as those of pairs are, which a gate reads; a rated response alone is. WorkbenchError for a position that is out of range, and
     for a shard that is damaged.
     """
 
@@ -91,6 +92,7 @@ class Stored:
     prompt: Integer[np.ndarray, " row"]
     response: Integer[np.ndarray, " row"]
     recipe: tuple[str, ...]
+    with_prompt: bool = True
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -109,11 +111,10 @@ class Stored:
 
     @cached_property
     def mask(self) -> Bool[np.ndarray, " row"] | None:
-        """False where the response or its prompt was skipped; None where nothing of the store was."""
-        skipped = {kind: list(self.store.skipped(kind)) for kind in ("prompt", "response")}
-        if not any(skipped.values()):
-            return None
-        return ~(np.isin(self.prompt, skipped["prompt"]) | np.isin(self.response, skipped["response"]))
+        """False where the response or its prompt was skipped; None where nothing that is read was."""
+        kinds = {"response": self.response} | ({"prompt": self.prompt} if self.with_prompt or "prompt*response" in self.recipe else {})
+        gone = [np.isin(places, skipped) for kind, places in kinds.items() if (skipped := list(self.store.skipped(kind)))]
+        return ~np.logical_or.reduce(gone) if gone else None
 
     def __getitem__(self, index) -> np.ndarray:
         chosen = positions(index, len(self))

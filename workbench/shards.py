@@ -45,16 +45,18 @@ def to_stored(rows: np.ndarray, dtype: str) -> np.ndarray:
     return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)  # round to nearest even
 
 
-def tensor_bytes(name: str, rows: np.ndarray, dtype: str = "F16") -> bytes:
-    """One tensor in safetensors form."""
+def tensor_bytes(name: str, rows: np.ndarray, dtype: str = "F16", about: dict | None = None) -> bytes:
+    """One tensor in safetensors form; about: what `about_of` gives back."""
     stored = to_stored(rows, dtype)
-    return header_bytes(name, stored.shape, dtype) + stored.tobytes()
+    return header_bytes(name, stored.shape, dtype, about) + stored.tobytes()
 
 
-def header_bytes(name: str, shape: tuple[int, ...], dtype: str) -> bytes:
+def header_bytes(name: str, shape: tuple[int, ...], dtype: str, about: dict | None = None) -> bytes:
     """What comes before the numbers of a file of one tensor."""
     size = int(np.prod(shape, dtype=np.int64)) * DTYPES[dtype].itemsize
-    head = json.dumps({name: {"dtype": dtype, "shape": list(shape), "data_offsets": [0, size]}}, separators=(",", ":")).encode()
+    said = {"__metadata__": {"about": json.dumps(about, sort_keys=True)}} if about else {}
+    entry = {"dtype": dtype, "shape": list(shape), "data_offsets": [0, size]}
+    head = json.dumps({**said, name: entry}, separators=(",", ":")).encode()
     head += b" " * (-len(head) % 8)
     return len(head).to_bytes(8, "little") + head
 
@@ -149,6 +151,11 @@ def open_tensor(path: Path, name: str) -> np.ndarray:
     if not all(shard.shape):
         return np.zeros(shard.shape, DTYPES[shard.dtype])
     return np.memmap(path, DTYPES[shard.dtype], "r", shard.start, shard.shape)
+
+
+def about_of(path: Path) -> dict:
+    """What was said of a file when it was written; empty for nothing."""
+    return json.loads(_header(path)[0].get("__metadata__", {}).get("about", "{}"))
 
 
 def _not_finite(bits: np.ndarray, dtype: str) -> np.ndarray:

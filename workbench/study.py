@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from . import budget
 from .axes import SIDES, SPLITS
-from .bundle import RESTORE, content_hash, parquet_columns, read_parquet, sha256
+from .bundle import RESTORE, parquet_columns, read_parquet, sha256
 from .errors import WorkbenchError, listing
 from .features import Features, FeatureStore, known_recipe
 from .rows import Repeated, Stored
 from .scores import Scores
-from .tables import Objective, Tables, split_families
-from .writing import write_study
+from .tables import Objective, Tables
+from .writing import attach_model, read_description, study_of_scores, write_study
 
 SCHEMA = 1
 ABOUT = {"prompts": ("prompt_id", "family", "section", "domain", "query", "category", "risk"), "responses": ("response_id", "prompt_id")}
@@ -44,21 +43,7 @@ class Study:
     def load(cls, folder: str | Path) -> Study:
         """Open a folder: reads study.json and the features' headers; tables are read when asked for."""
         folder = Path(folder)
-        path = folder / "study.json"
-        if not path.is_file():
-            raise WorkbenchError("no study here", where=str(path), remedy="Name the folder that holds study.json")
-        try:
-            info = json.loads(path.read_text(encoding="utf-8"))
-            schema = int(info["schema"])
-            same = schema > SCHEMA or content_hash(info["files"]) == info["hash"]
-        except (ValueError, KeyError, TypeError):
-            raise WorkbenchError("not a study description", where=str(path), remedy=RESTORE) from None
-        if schema > SCHEMA:
-            raise WorkbenchError(
-                f"study schema {schema}, this version reads up to {SCHEMA}", where=str(path), remedy="Update the workbench",
-            )
-        if not same:
-            raise WorkbenchError("the study's hash does not match its list of files", where=str(path), remedy=RESTORE)
+        info = read_description(folder, SCHEMA)
         study = cls(info, folder)
         for name in info["files"]:
             if not (folder / name).is_file():
@@ -74,31 +59,34 @@ class Study:
         table: pair, side ("chosen" or "rejected"), objective, score, one row each; prompts: optional, pair with
         family, section, domain or text. Raises WorkbenchError for a missing, repeated or non-finite score.
         """
-        from .readers.scores import tables_from_scores
-
-        tables, columns = tables_from_scores(table, prompts)
-        tables = tables.validated()
-        splits = tables.splits if tables.splits is not None else split_families(tables.prompts)
-        frames = {"prompts": tables.prompts, "responses": tables.responses, "pairs": tables.pairs, "splits": splits}
-        digest = hashlib.sha256()
-        for frame in (*frames.values(), columns):
-            digest.update(frame.to_csv(index=False).encode())
-        objectives = [{"name": name} for name in columns.columns if name != "response_id"]
-        info = {"schema": SCHEMA, "name": name, "hash": digest.hexdigest()[:12], "objectives": objectives, "files": {}, "scores": True}
-        return cls(info, None, {**frames, "scores": columns})
+        info, frames = study_of_scores(table, prompts)
+        return cls({"schema": SCHEMA, "name": name, **info}, None, frames)
 
     @classmethod
     def write(cls, tables: Tables, folder: str | Path, *, name: str | None = None, features: dict | None = None,
-              scores: dict[str, pd.DataFrame] | None = None, truth: dict[str, pd.DataFrame] | None = None, **info) -> Study:
+              scores: dict[str, pd.DataFrame] | None = None, truth: dict[str, pd.DataFrame] | None = None, model: Any = None,
+              **info) -> Study:
         """Write a new study folder and open it.
 
         features: {"compose": ("response", "prompt*response"), "backbone": str} when ``folder/features`` already
         holds an index; scores: file name → frame by response_id; truth: table name → the known answers of a
-        planted study; info: licence and the like. Refuses a folder that already holds a study.
+        planted study; model: a `RewardModel`, or the folder of a saved one, which scores the study as it is; info: licence
+        and the like. Refuses a folder that already holds a study, and a model that has no features to read.
         """
         folder = Path(folder)
-        write_study(tables.validated(), folder, {"schema": SCHEMA, "name": name or folder.name}, features, scores or {}, truth or {}, info)
+        about = {"schema": SCHEMA, "name": name or folder.name}
+        write_study(tables.validated(), folder, about, features, scores or {}, truth or {}, info, model)
         return cls.load(folder)
+
+    def with_model(self, model: Any, folder: str | Path, *, name: str | None = None) -> Study:
+        """This study with a model (as for `write`) as a new one in a new folder; its shards are linked there, or copied.
+
+        The features must be those of the model's own backbone. WorkbenchError for a study held in memory or without features.
+        """
+        if self.folder is None:
+            raise WorkbenchError("a study held in memory", where=self.name, remedy="Write it to a folder with Study.write")
+        attach_model(self.info, self.folder, Path(folder), name or self.name, model)
+        return type(self).load(folder)
 
     # -- what it holds ----------------------------------------------------------------------------
 
@@ -112,13 +100,22 @@ class Study:
         return self.info["hash"]
 
     @property
+    def has_model(self) -> bool:
+        """Whether it comes with a model that scores it."""
+        return bool(self.info.get("model"))
+
+    @property
     def objectives(self) -> tuple[str, ...]:
+        """Those of its model, in the model's order, where it comes with one; else those that are rated or scored."""
+        if self.has_model:
+            return tuple(self.info["model"]["objectives"])
         return tuple(objective["name"] for objective in self.info["objectives"])
 
     @property
     def objective_info(self) -> dict[str, Objective]:
         """Declared range, source and group of each objective."""
-        return {entry["name"]: Objective(**entry) for entry in self.info["objectives"]}
+        declared = {entry["name"]: Objective(**entry) for entry in self.info["objectives"]}
+        return {name: Objective(name) for name in self.objectives} | declared
 
     @cached_property
     def store(self) -> FeatureStore | None:
@@ -259,7 +256,7 @@ class Study:
         responses = self._places("responses")
         if of == "responses":
             table = self.split_responses(split, text=False)
-            return self._stored(table["prompt_id"], responses.loc[table["response_id"]].to_numpy())
+            return self._stored(table["prompt_id"], responses.loc[table["response_id"]].to_numpy(), with_prompt=False)
         if of != "pairs":
             raise WorkbenchError(f"features of {of!r}", remedy='Ask for of="pairs" or of="responses"')
         pairs = self.split_pairs(split)
@@ -285,9 +282,9 @@ class Study:
         ids = self._about(name)[f"{name[:-1]}_id"]
         return pd.Series(np.arange(len(ids)), index=ids)
 
-    def _stored(self, prompt_ids, responses: np.ndarray) -> Stored:
+    def _stored(self, prompt_ids, responses: np.ndarray, with_prompt: bool = True) -> Stored:
         prompts = self._places("prompts").loc[prompt_ids].to_numpy()
-        return Stored(self.store, prompts, responses, known_recipe(self.info["features"]["compose"]))
+        return Stored(self.store, prompts, responses, known_recipe(self.info["features"]["compose"]), with_prompt)
 
 
 def _of_split(table: pd.DataFrame, split: str | None) -> pd.DataFrame:

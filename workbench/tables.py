@@ -14,7 +14,7 @@ from .errors import WorkbenchError, listing
 
 SHARES = (0.6, 0.2, 0.2)
 COLUMNS = {
-    "prompts": ("prompt_id", "family", "section", "domain", "query", "category", "text", "reference"),
+    "prompts": ("prompt_id", "family", "section", "domain", "query", "category", "text", "messages", "reference"),
     "responses": ("response_id", "prompt_id", "text", "model"),
     "pairs": ("pair_id", "prompt_id", "chosen", "rejected", "source"),
     "splits": ("family", "split"),
@@ -41,8 +41,9 @@ class Objective:
 class Tables:
     """The tables of one study, before or without a folder.
 
-    prompts, responses, pairs: columns as in COLUMNS (others are kept); ratings: response_id and one nullable
-    column per objective; splits: family → train, dev or test, None to have it made.
+    prompts, responses, pairs: columns as in COLUMNS (others are kept); prompts' messages: JSON of a conversation's
+    {"role", "content"} in order, null for one user turn, which is its text. ratings: response_id and one nullable column per
+    objective; splits: family → train, dev or test, None to have it made; scores: name → frame of numbers by response_id.
     """
 
     prompts: pd.DataFrame
@@ -52,6 +53,7 @@ class Tables:
     objectives: tuple[Objective, ...] = ()
     splits: pd.DataFrame | None = None
     notes: dict = field(default_factory=dict)
+    scores: dict[str, pd.DataFrame] = field(default_factory=dict)
 
     def problems(self) -> Iterator[WorkbenchError]:
         """Every defect of every table, each naming table, row or column and the remedy."""
@@ -68,6 +70,7 @@ class Tables:
                 "a study of one prompt", where="prompts", remedy="Splits and intervals go by prompt family: add prompts"
             )
         yield from rating_problems(self.ratings, self.objectives, self.responses)
+        yield from score_problems({f"scores/{name}": frame for name, frame in self.scores.items()}, self.responses)
         if self.splits is not None:
             yield from split_problems(self.splits, self.prompts["family"])
 

@@ -109,6 +109,23 @@ def comparison(rng, objectives, slices, size):
     return frame.assign(**interval(rng, frame["difference"], 0.05))
 
 
+def benchmark(rng, objectives, slices, size):
+    rows = [(s, who, rng.uniform(0.5, 1), 40, "without a part") for who in ("a", "b", "the longer wins", "c") for s in slices]
+    frame = pd.DataFrame(rows, columns=["slice", "series", "value", "n", "words"])
+    frame = frame.assign(**interval(rng, frame["value"], 0.05))
+    lacking = frame["slice"].eq(slices[-1]) & frame["series"].isin(["a", "b"])
+    frame.loc[lacking, ["value", "low", "high", "words"]] = [np.nan, np.nan, np.nan, "lacks this <part>; without a part"]
+    return frame
+
+
+def style_matrix(rng, objectives, slices, size):
+    cells = [(f"{i} against {j}", i, j) for i in range(3) for j in range(3)]
+    cells += [(name, np.nan, np.nan) for name in ("hard", "normal", "easy")]
+    frame = pd.DataFrame(cells, columns=["slice", "chosen_style", "rejected_style"])
+    frame = frame.assign(series="a", domain="All domains", value=rng.uniform(0, 1, len(cells)), words="")
+    return frame.assign(**interval(rng, frame["value"], 0.1))
+
+
 WORDS = ["higher", "lower", "no detectable change", "fewer than 20 families", "no detectable change; seed noise not estimated"]
 
 
@@ -134,6 +151,8 @@ MAKERS = {
     figures.plot_sections: sections,
     figures.plot_comparison: comparison,
     figures.plot_learning: learning,
+    figures.plot_benchmark: benchmark,
+    figures.plot_style_matrix: style_matrix,
 }
 
 

@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-from planted import SMALL
+from planted import SMALL, published_model
 
 import workbench as wb
 from workbench.panels.workbench import SCREENS
@@ -97,3 +97,22 @@ def test_a_screen_that_breaks_is_seen_here(session, monkeypatch):
     monkeypatch.setattr("workbench.panels.head.steps", lambda session: 1 / 0)
     with pytest.raises(AssertionError, match="ZeroDivisionError"):
         opened(session, "compare")
+
+
+@pytest.fixture(scope="module")
+def modelled(planted_study, tmp_path_factory):
+    """A published model as it is; one of its edits retrained; and pinned, with the published gate held against it."""
+    study = planted_study.study.with_model(published_model(planted_study.study), tmp_path_factory.mktemp("given") / "study")
+    first, second, third = (Session(study) for _ in range(3))
+    for session in (first, second, third):
+        session.start().wait(60)
+    second.set_objective("safety", on=False).set_swap("correctness", "n_words").retrain(seeds=1).wait(120)
+    third.set_gate(kind="global").retrain().wait(60)
+    third.pin().set_gate(kind="given")
+    return {"as published": first, "retrained": second, "against": third}
+
+
+@pytest.mark.parametrize("which", ["as published", "retrained", "against"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_study_that_comes_with_a_model(modelled, name, which):
+    assert opened(modelled[which], name)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from panels.page import Page
-from planted import SMALL
+from planted import SMALL, published_model
 
 from workbench import panels
 from workbench.errors import WorkbenchError
@@ -52,7 +52,7 @@ def test_layers_that_make_no_sense_are_refused(text):
 @pytest.mark.parametrize(("spec", "words"), [
     ({}, "64 · softmax"), ({"hidden": (1024,) * 3}, "3 × 1\u2009024 · softmax"), ({"hidden": ()}, "linear · softmax"),
     ({"hidden": (64, 32)}, "64, 32 · softmax"), ({"kind": "global"}, "global weights"),
-    ({"kind": "bradley-terry"}, "linear · Bradley–Terry head"),
+    ({"kind": "bradley-terry"}, "linear · Bradley–Terry head"), ({"kind": "given"}, "as published"),
 ])
 def test_a_gate_in_words(spec, words):
     assert gate_words(GateSpec(**spec)) == words
@@ -158,3 +158,80 @@ def test_scores_alone_are_edited_weighed_globally_and_say_what_they_lack(objecti
     session.set_gate(kind="softmax")  # from Python it can be asked for: then the button says why it cannot be trained
     assert send("hello")["blocked"].startswith("A softmax gate reads prompt features")
     panel.close()
+
+
+# -- a study that comes with a model ----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def given_study(planted_study, tmp_path_factory):
+    study = planted_study.study
+    return study.with_model(published_model(study), tmp_path_factory.mktemp("given") / "study")
+
+
+@pytest.fixture
+def given_page(given_study):
+    session = Session(given_study)
+    session.start().wait(60)
+    panel = panels.what_if(session)
+    yield Page(panel), session
+    panel.close()
+
+
+def test_the_published_gate_is_offered_where_there_is_one(send, given_page):
+    kinds = [one["kind"] for one in send("hello")["gate"]["kinds"]]
+    assert kinds == ["softmax", "global", "uniform", "bradley-terry"]
+    page, session = given_page
+    state = page("hello")
+    assert [one["kind"] for one in state["gate"]["kinds"]] == [*kinds, "given"] and state["gate"]["words"] == "as published"
+    assert state["gate"]["kinds"][-1]["used"] == [] and "nothing is trained" in state["gate"]["kinds"][-1]["says"]
+    assert state["gate"]["starts"][-1] == [session.baseline_scenario.id, "the published gate (6, 5)"]
+    assert state["baseline"]["label"] == "as published" and state["edits"] == [] and state["noise"] is None and state["action"] == "Retrain"
+    assert any("Retrain trains 64 · softmax in its place" in note for note in state["notes"])
+    refused = send("gate", spec={"kind": "given"})
+    assert "comes without a model" in refused["trouble"]["why"]
+
+
+def test_what_retrain_does_to_the_published_gate_is_said_and_seen(given_page):
+    page, session = given_page
+    state = page("objective", name="safety", on=False)
+    assert state["preview"]["title"] == "Preview" and any("in its place" in note for note in state["notes"])
+    assert page("seeds", value=3)["trouble"]["why"].startswith("seeds: the gate as published is one")
+    page("gate", spec={"kind": "softmax", "hidden": "8", "steps": 20})
+    state = page("seeds", value=1)
+    assert not any("in its place" in note for note in state["notes"]) and state["seeds"]["value"] == 1
+    assert [(edit["verb"], edit["name"]) for edit in state["edits"]] == [("off", "safety"), ("gate", "8 · softmax")]
+    page("undo"), page("undo")
+    session.retrain(seeds=1).wait(120)
+    shown = page("hello")["preview"]
+    assert session.draft.gate == GateSpec() and (shown["title"], shown["seeds"]) == ("Retrained", "1 seed")
+    assert [(edit["verb"], edit["name"]) for edit in edit_list(session.study, session.draft, session.baseline_scenario)] == [
+        ("off", "safety"), ("gate", "64 · softmax")]
+    page("pin")
+    state = page("go", step=0)
+    assert state["preview"]["title"] == "As published" and "not trained" in state["preview"]["note"]
+    said = edit_list(session.study, session.draft, session.baseline_scenario)
+    assert ("gate", "as published") in [(edit["verb"], edit["name"]) for edit in said]
+    assert state["noise"]["state"] == "none" and in_words(session.study, session.draft, session.baseline_scenario)
+
+
+def test_debias_of_a_published_model_in_words(given_page):
+    page, session = given_page
+    assert page("debias", value=["n_words"])["edits"][0]["note"] == "exact root"
+    assert page("debias", value=["verbosity"])["edits"] == []
+    page("debias", value=[])
+    session.pin(step=session.history.here)
+    assert page("debias", value=["verbosity"])["edits"][0]["note"] == "published penalties"
+    state = page("swap", name="safety", column="n_words")
+    assert "No published penalty for length: taken as it is." in state["notes"]
+
+
+def test_a_start_from_the_published_gate(given_page):
+    page, session = given_page
+    spec = {"kind": "softmax", "hidden": "6, 5", "temperature": 10, "steps": 5, "start": session.baseline_scenario.id}
+    assert page("gate", spec={**spec, "hidden": "7"})["trouble"]["why"].endswith("Take 6, 5, or another start")
+    assert page("gate", spec=spec)["trouble"] is None and session.draft.gate.warm
+    page("seeds", value=1)
+    page("retrain")
+    session.jobs[-1].wait(60)
+    assert session.retrained

@@ -77,7 +77,8 @@ HELPSTEER[0]["coherence"] = 3
 
 
 def test_helpsteer(tmp_path):
-    tables = rated.read(put(tmp_path / "a.jsonl", HELPSTEER))
+    tables = readers.read(put(tmp_path / "a.jsonl", HELPSTEER))
+    assert tables.notes == {"layouts": {"a.jsonl": "helpsteer"}}
     assert [(o.name, o.low, o.high, o.source) for o in tables.objectives][:2] == [
         ("helpfulness", 0, 4, "helpsteer"),
         ("correctness", 0, 4, "helpsteer"),
@@ -222,7 +223,7 @@ BAD = {
     "role": (preference, [{"chosen": said(("robot", "x")), "rejected": MIXED[1]}], ["message 1", "unknown role 'robot'"]),
     "no content": (preference, [{"chosen": [{"role": "user"}], "rejected": MIXED[1]}], ["message 1", "without role and content"]),
     "text and list": (preference, [{"chosen": "x", "rejected": MIXED[1]}], ["line 1", "a text and a list"]),
-    "outside scale": (rated, bad(HELPSTEER, 1, verbosity=5), ["line 2, column verbosity", "rating 5 outside 0 to 4"]),
+    "outside scale": (readers, bad(HELPSTEER, 1, verbosity=5), ["line 2, column verbosity", "rating 5 outside 0 to 4"]),
     "infinite": (nested, bad(NESTED, 1, ratings={"src-good": float("inf")}), ["line 2, column src-good", "infinite"]),
     "not a number": (nested, bad(NESTED, 1, ratings={"src-good": "high"}), ["line 2, column src-good", "'high' is not a number"]),
     "all NaN": (nested, [row | {"ratings": {"src-good": 1, "src-none": None}} for row in NESTED], ["src-none", "no rating at all", "Drop"]),

@@ -10,14 +10,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from planted import SMALL
+from planted import SMALL, published_model
 
 import workbench.session.training as training
 from workbench.errors import WorkbenchError
 from workbench.scenario.compare import compare, noise_floor
 from workbench.scenario.edits import recipe_key
+from workbench.scenario.given import published
 from workbench.scenario.preview import preview
-from workbench.scenario.recipe import Scenario
+from workbench.scenario.recipe import GateSpec, Scenario
 from workbench.scenario.run import run
 from workbench.session import Session
 from workbench.study import Study
@@ -337,3 +338,82 @@ def test_a_session_in_a_line(session):
     assert repr(session).startswith(line) and repr(session).endswith(f" selected, {session.memory.clause}")
     session.select(session.items["pair_id"][:7])
     assert f"7 of {total:,}".replace(",", "\u2009") in repr(session) and "candidate" not in repr(session)
+
+
+# -- a study that comes with a model -----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def given_study(planted_study, tmp_path_factory):
+    study = planted_study.study
+    return study.with_model(published_model(study), tmp_path_factory.mktemp("given") / "study")
+
+
+def test_the_published_model_is_pinned_and_shown_before_anything_is_trained(given_study, monkeypatch):
+    session = Session(given_study)
+    assert session.baseline_scenario == published(given_study) and session.draft.name == "as published" and session.retrained is False
+    assert "baseline as published" in repr(session)
+    with monkeypatch.context() as patch:
+        patch.setattr("workbench.scenario.seeds.train", lambda *a, **k: pytest.fail("trained"))
+        session.start().wait(60)
+        session.set_objective("safety", on=False)
+        np.testing.assert_allclose(session.preview().result.margins, run(session.draft, given_study).margins, atol=1e-9)
+    np.testing.assert_array_equal(session.baseline.margins, run(published(given_study), given_study).margins)
+    assert session.start() is None and session.cost is None and session.baseline_loss is None
+
+
+def test_retrain_trains_a_softmax_gate_in_the_place_of_the_published_one(given_study):
+    session = Session(given_study)
+    session.start().wait(60)
+    draft = session.set_objective("safety", on=False).annotate(name="no safety", note="why").draft
+    job = session.retrain(seeds=2).wait(120)
+    assert session.draft.gate == GateSpec() and session.draft.drop == ("safety",) and session.draft.parent == draft.id
+    assert (session.draft.name, session.draft.note) == ("no safety", "why")
+    assert session.draft.seeds == (0, 1) and session.draft.debias_method == "given" and job.scenario is session.draft
+    assert session.candidate.scenario.gate.kind == "softmax" and len(session.candidate.gates) == 2
+    assert session.comparison()["seeds"][0] == 2 and session.cost > 0
+    assert session.undo().draft == draft and session.candidate is None  # the edit under the published gate is not trained
+    assert session.redo().candidate is not None
+
+
+def test_retrain_of_the_published_model_itself(given_study):
+    session = Session(given_study)
+    first = session.retrain().wait(60)  # the baseline is not there yet: it is what is asked for
+    assert first.scenario == session.baseline_scenario and session.draft == session.baseline_scenario
+    session.retrain(seeds=1).wait(120)  # and now a gate of its own
+    assert session.draft.gate == GateSpec() and session.draft.name == "" and session.candidate.scenario == session.draft
+    session.pin().set_gate(kind="given")
+    session.retrain().wait(60)  # held against a trained gate, the published one is what is asked for
+    assert session.draft.gate.kind == "given" and session.retrained
+
+
+def test_edits_that_a_published_model_has_its_own_way_of(given_study):
+    session = Session(given_study)
+    assert session.set_debias(None).draft.debias is None
+    assert session.set_debias("verbosity").draft.id == session.baseline_scenario.id
+    assert session.set_debias("n_words").draft.debias_method == "exact"
+    assert session.set_debias(["verbosity"]).draft.debias_method == "given"
+    with pytest.raises(WorkbenchError, match="the gate as published is one: seeds are of gates that are trained"):
+        session.set_seeds(3)
+    assert len(session.set_gate(kind="softmax").draft.seeds) == 5 and session.set_seeds(3).draft.seeds == (0, 1, 2)
+    assert session.reset().draft.id == session.baseline_scenario.id
+    with pytest.raises(WorkbenchError, match="no seed noise"):
+        session.measure_noise()
+    assert session.jobs == ()
+
+
+def test_no_study_without_a_model_takes_its_gate(session):
+    for edit in (lambda: session.set_gate(kind="given"), lambda: session.set_draft(Scenario(debias="verbosity", debias_method="given"))):
+        with pytest.raises(WorkbenchError, match="this study comes without a model"):
+            edit()
+    assert session.revision == 0
+
+
+def test_a_session_on_a_model_is_saved_and_opened_again(given_study, tmp_path):
+    session = Session(given_study)
+    session.start().wait(60)
+    session.set_objective("safety", on=False).retrain(seeds=1).wait(120)
+    again = Session.load(session.save(tmp_path / "a.session.json"), given_study)
+    assert again.draft == session.draft and again.baseline_scenario == session.baseline_scenario
+    np.testing.assert_array_equal(again.baseline.margins, session.baseline.margins)
+    np.testing.assert_array_equal(again.candidate.margins, session.candidate.margins)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from planted import NAMES, SMALL
+from planted import NAMES, SMALL, published_model
 
 import workbench.session.code as code_module
 from workbench.errors import WorkbenchError
@@ -92,6 +92,37 @@ def test_a_study_in_memory_has_no_cell(session):
         Session(loose).code()
 
 
+@pytest.fixture(scope="module")
+def given_study(planted_study, tmp_path_factory):
+    study = planted_study.study
+    return study.with_model(published_model(study), tmp_path_factory.mktemp("given") / "study")
+
+
+def test_the_published_model_is_a_cell_of_three_lines_and_what_is_made_of_it_follows(given_study):
+    session = Session(given_study)
+    assert session.code().endswith("session = wb.Session(study)\n")
+    session.start().wait(60)
+    assert session.code().endswith("session = wb.Session(study)\nsession.start().wait()\n")
+    back = made_by(session.code())
+    assert same(session, back) and np.array_equal(back.baseline.margins, session.baseline.margins)
+    session.set_objective("correctness", on=False).set_debias(None).set_debias("verbosity").set_gate(kind="global")
+    session.retrain().wait(60)
+    session.set_debias("n_words").set_swap("safety", "n_words")
+    back = made_by(session.code())
+    assert same(session, back) and np.array_equal(back.candidate.margins, session.candidate.margins)
+    assert "set_draft" not in session.code()
+
+
+def test_what_was_previewed_under_the_published_gate_is_no_candidate_of_the_cell(given_study):
+    session = Session(given_study)
+    session.start().wait(60)
+    session.set_multiplier("safety", 2.0)
+    session.pin(step=1).start().wait(60)
+    session.pin(step=0)  # now the edit has a result of its own
+    assert session.candidate.scenario.gate.kind == "given"
+    assert "retrain" not in session.code() and same(session, made_by(session.code()))
+
+
 CHOICES = {
     "keep": [None, ("safety", "helpfulness"), NAMES], "nonnegative": [False, True],
     "drop": [(), ("verbosity",), NAMES[:-1], NAMES[1:]],
@@ -110,6 +141,23 @@ def test_edits_lead_from_any_recipe_to_any_other(session, first, second):
     first, second = Scenario(**first), Scenario(**second)
     assert eval(scenario_code(first), {"wb": wb}).id == first.id
     session._state = State(first, History.start(first), session.selection)
-    for line in edits(first, second, session.objectives):
+    for line in edits(first, second, session):
+        exec(line, {"wb": wb, "session": session})
+    assert session.draft.id == second.id
+
+
+GIVEN = {**CHOICES, "gate": [{"kind": "given"}, {}, {"kind": "global"}], "debias": [None, "verbosity", "n_words"],
+         "debias_method": ["exact", "given"], "keep": [None], "labels": ["hard"]}
+
+
+@settings(max_examples=40, deadline=None)
+@given(*(st.fixed_dictionaries({field: st.sampled_from(values) for field, values in GIVEN.items()}) for _ in range(3)))
+def test_and_so_they_do_on_a_study_with_a_model(given_study, pinned, first, second):
+    import workbench as wb
+
+    pinned, first, second = (Scenario(**each) for each in (pinned, first, second))
+    session = Session(given_study, pinned)
+    session._state = State(pinned, History.start(first), session.selection)
+    for line in edits(first, second, session):
         exec(line, {"wb": wb, "session": session})
     assert session.draft.id == second.id

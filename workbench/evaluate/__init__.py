@@ -19,6 +19,10 @@ _HOMES = {
     "strength": (
         "StrengthTable", "agreement_by_bin", "band_words", "in_sections", "length_bias", "strength_bands", "strength_cuts", "suspects",
     ),
+    "published": ("Published", "published_table"),
+    "rewardbench": ("rewardbench_comparison", "rewardbench_table"),
+    "rewardbench2": ("item_scores", "rewardbench2_table"),
+    "rmbench": ("rmbench_table",),
     "verbosity": ("as_long", "reward_correlation", "reward_density", "reward_points", "verbosity_by_slice"),
     "watershed": ("Watershed",),
 }

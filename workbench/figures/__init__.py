@@ -3,9 +3,10 @@
 import importlib
 
 _HOMES = {
-    "base": ("sentence", "table"), "cards": ("Card",), "comparison": ("plot_comparison",),
-    "correlation": ("plot_objective_correlation", "plot_verbosity"), "decomposition": ("plot_decomposition",),
-    "export": ("Preview", "Saved", "VENUES", "Venue", "preview", "save", "save_all"), "gate": ("plot_gate_heatmap", "plot_gate_prompt"),
+    "base": ("sentence", "table"), "benchmark": ("plot_benchmark", "plot_style_matrix"), "cards": ("Card",),
+    "comparison": ("plot_comparison",), "correlation": ("plot_objective_correlation", "plot_verbosity"),
+    "decomposition": ("plot_decomposition",), "export": ("Preview", "Saved", "VENUES", "Venue", "preview", "save", "save_all"),
+    "gate": ("plot_gate_heatmap", "plot_gate_prompt"),
     "learning": ("plot_learning",), "prompt_map": ("plot_prompt_map",), "renderer": ("browser",), "sections": ("plot_sections",),
     "sets": ("card_of", "draw", "figures_of"), "strength": ("plot_strength",), "tex": ("caption", "latex", "latex_table"),
     "theme": ("DARK", "LIGHT", "Theme"), "vision": ("VISIONS", "seen_by"), "watershed": ("plot_gate_watershed",),

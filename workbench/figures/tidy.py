@@ -50,13 +50,13 @@ def coefficients(
     """T g(x), signed, per seed: what one unit of each score before debias adds to the reward.
 
     weights [seed obj]; penalty [nuisance obj]; multiplier [obj]. Where a nuisance is no objective it has a column of its
-    own; its effect is −Σ_k λ_k m_k g_k, and what weight it had itself falls on nothing.
+    own; its effect is −Σ_k λ_k m_k g_k, and what weight it had itself falls on nothing where its own λ is 1.
     """
     scaled = np.asarray(weights, float) * multiplier
     table = pd.DataFrame(scaled, columns=list(names))
     for nuisance, row in zip(nuisances, np.atleast_2d(penalty)):
-        others = np.array([name not in nuisances for name in names])
-        table[nuisance] = -(scaled[:, others] @ row[others])
+        left = row - [name == nuisance for name in names]  # what the nuisance's own weight does stays in
+        table[nuisance] = -(scaled @ left)
     return table
 
 

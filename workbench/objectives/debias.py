@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -21,7 +22,7 @@ GRID_LIMIT = 0.03  # the release stops at the first λ whose (one-sided) correla
 SEVERAL_LIMIT = 0.01  # largest correlation left when there are several nuisances
 ROUNDS = 60  # steps towards it
 FLAT = 1e-12  # a spread this small beside its terms is rounding, not order
-METHODS = ("exact", "grid")
+METHODS, GIVEN = ("exact", "grid"), "given"  # how it is fitted; where it came with a model
 SOME = 4096  # rows that a first guess at λ is made from, where there are many
 NARROW = 1e-7  # of a unit of λ: a bracket in which few rows change places
 
@@ -30,9 +31,9 @@ NARROW = 1e-7  # of a unit of λ: a bracket in which few rows change places
 class Debiased:
     """The penalty λ of each objective, and the map r' = r @ matrix that applies it.
 
-    penalty [obj] (or [nuisance obj] for several): its nuisance's own entry is 1, so that column becomes 0;
-    matrix [obj obj]: the identity with the nuisance's row reduced by λ; before, residual [obj]: Spearman with
-    the nuisance on the reference, without and with the penalty (for several, the one farthest from 0).
+    penalty [obj] (or [nuisance obj] for several): where it was fitted, its nuisance's own entry is 1, so that column becomes
+    0; matrix [obj obj]: the identity with the nuisance's row reduced by λ; before, residual [obj]: Spearman with the nuisance
+    on the reference, without and with the penalty (for several, the one farthest from 0), NaN where there was none.
     A negative λ rewards the nuisance in that objective.
     """
 
@@ -80,6 +81,26 @@ class Debiased:
             warnings.warn(f"correlation of {SEVERAL_LIMIT} or more is left in {listing(left)}: see .residual", stacklevel=2)
         return cls(penalty[0] if len(against) == 1 else penalty, scores.names, against, before, after, method)
 
+    @classmethod
+    def from_matrix(cls, matrix: ObjObj, names: Iterable[str], *, reference: Scores | None = None) -> Debiased | None:
+        """The debias that a published matrix T makes, r' = r @ T; None for the identity, which takes nothing.
+
+        Nuisances are the objectives whose row is not the identity's, so that any T can be said; method "given". Correlations
+        are measured on `reference`. WorkbenchError for a matrix that does not fit the names, or is not finite.
+        """
+        matrix, names = np.asarray(matrix, np.float64), tuple(names)
+        if matrix.shape != (len(names), len(names)) or not np.isfinite(matrix).all():
+            raise WorkbenchError(f"a transform of {matrix.shape} for {len(names)} objectives", remedy="One finite row and column for each")
+        taken = np.eye(len(names)) - matrix
+        rows = np.flatnonzero(taken.any(axis=1))
+        if not len(rows):
+            return None
+        penalty, before, after = taken[rows], np.full(len(names), np.nan), np.full(len(names), np.nan)
+        if reference is not None:
+            table = _pooled(reference.select(names))
+            before, after = (farthest(table, table[:, rows], each) for each in (np.zeros_like(penalty), penalty))
+        return cls(penalty[0] if len(rows) == 1 else penalty, names, tuple(names[row] for row in rows), before, after, GIVEN)
+
     @property
     def matrix(self) -> ObjObj:
         """T of r' = r @ T."""
@@ -88,7 +109,7 @@ class Debiased:
         return matrix
 
     def __call__(self, scores: Scores) -> Scores:
-        """The scores without the nuisance; the nuisance's own column is 0. WorkbenchError for other objectives."""
+        """The scores without the nuisance, whose own column is 0 where its λ is 1. WorkbenchError for other objectives."""
         if set(scores.names) != set(self.names):
             odd = set(scores.names) ^ set(self.names)
             raise WorkbenchError(f"debias was fitted on other objectives: {listing(sorted(odd))}", remedy="Fit it again, or select them")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from ..errors import WorkbenchError
 from ..projection import stored_map
+from ..scenario.recipe import GIVEN
 from ..scenario.result import HEAD
 from ..session import Session
 
@@ -61,6 +62,8 @@ def _learned(session: Session) -> str | None:
     if session.baseline is None:
         return _trained(session)
     kind = _shown(session).scenario.gate.kind
+    if kind == GIVEN:
+        return "The gate as published was not trained here: it has no curve."
     return f"A {kind} gate is solved at once: it has no curve." if kind in UNTRAINED_GATES else None
 
 

@@ -13,7 +13,7 @@ from ..evaluate.flips import BROKEN, FIXED, SAME, flips
 from ..evaluate.inference import sign_flip, too_few
 from ..evaluate.metrics import correct
 from ..scenario.blame import MOST, blame, edits_between, untrained
-from ..scenario.recipe import Scenario
+from ..scenario.recipe import GIVEN, Scenario
 from ..scenario.result import HEAD
 from .groups import slot_of
 from .items import Items
@@ -123,7 +123,7 @@ class Compare(Screen):
         families = after.pairs["family"].nunique()
         if too_few(families):
             return f"{told}: {too_few(families)}"
-        n = min(len(before.margins), len(after.margins))
+        n = min((len(one.margins) for one in (before, after) if one.scenario.gate.kind != GIVEN), default=1)  # that one has one row
         won = [correct(np.asarray(one.margins[:n].mean(axis=0, keepdims=True))) for one in (before, after)]
         p = sign_flip(won[1] - won[0], after.families) if broken + fixed else 1.0
         return f"{told}: sign-flip by family, p " + ("< .001" if p < 0.001 else "= " + (f"{p:.3f}".removeprefix("0") if p < 1 else "1"))

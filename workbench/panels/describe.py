@@ -12,7 +12,7 @@ from ..errors import WorkbenchError
 from ..evaluate.metrics import accuracy
 from ..scenario.edits import on
 from ..scenario.job import is_partial
-from ..scenario.recipe import Scenario
+from ..scenario.recipe import GIVEN, Scenario
 from ..scenario.result import Result
 from ..session import Session
 from ..study import Study
@@ -37,7 +37,8 @@ def describe(session: Session) -> dict:
         "swaps": options.columns(study),
         "debias": options.debias(*menus), "gate": options.gate(*menus), "labels": options.labels(*menus),
         "seeds": {"value": len(draft.seeds), "options": sorted({*SEEDS, len(draft.seeds)})},
-        "name": draft.name, "note": draft.note, "edits": edits, "notes": options.debias_notes(study, draft, shown.draft),
+        "name": draft.name, "note": draft.note, "edits": edits,
+        "notes": [*options.debias_notes(study, draft, shown.draft), *options.gate_notes(draft, pinned)],
         "preview": {"error": shown.error} if shown.error else _preview(session, shown),
     }
 
@@ -152,16 +153,22 @@ def _preview(session: Session, shown: _Shown) -> dict | None:
         note = f"Same gate as the baseline, edited scores.{_unseen(session)} Retrain before you conclude."
     elif draft is baseline:
         note = "This is the baseline. Edit an objective to see what would change."
+    elif draft.scenario.gate.kind == GIVEN:
+        note = "The published gate on the edited scores: not trained here."
     elif is_partial(draft):
         note = "It was stopped early: what was trained by then is kept. Retrain before you conclude."
     else:
         note = "Trained on the edited scores. Compare says what is more than noise."
     return {
-        "title": "Preview" if not draft.retrained else "Baseline" if draft is baseline else "Retrained",
+        "title": "Preview" if not draft.retrained else "Baseline" if draft is baseline else _called(draft),
         "retrained": bool(draft.retrained), "ms": None if shown.seconds is None else 1000 * shown.seconds,
         "seeds": trained_words(draft), "accuracy": [accuracy(baseline.margins), accuracy(draft.margins)],
         "flips": [int((before != after).sum()), len(before)], "length": None if None in with_length else with_length, "note": note,
     }
+
+
+def _called(result: Result) -> str:
+    return "As published" if result.scenario.gate.kind == GIVEN else "Retrained"
 
 
 def _unseen(session: Session) -> str:

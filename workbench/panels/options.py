@@ -5,21 +5,24 @@ from __future__ import annotations
 import re
 
 from ..errors import WorkbenchError
+from ..scenario.edits import to_train
+from ..scenario.given import model_of
 from ..scenario.labels import LABELS, LabelSpec
-from ..scenario.recipe import KINDS, GateSpec, Scenario
+from ..scenario.recipe import GIVEN, KINDS, GateSpec, Scenario
 from ..scenario.result import HEAD, Result
 from ..study import Study
 from .words import GATE_KINDS, START_WORDS, called, called_start, gate_words, labels_words
 
 FIRST_NUISANCES = ("verbosity", "n_words")
 SETTINGS = ("hidden", "temperature", "steps", "batch_size", "lr", "start")
-USED = {"softmax": SETTINGS, "bradley-terry": ("hidden", "steps", "batch_size", "lr"), "global": (), "uniform": ()}
+USED = {"softmax": SETTINGS, "bradley-terry": ("hidden", "steps", "batch_size", "lr"), "global": (), "uniform": (), "given": ()}
 LACKS = {"softmax": "A softmax gate reads prompt features, and this study has none.",
          "bradley-terry": "A Bradley–Terry head reads features, and this study has none."}
 SAYS = {"softmax": "A network reads the prompt and weighs the objectives.",
         "global": "One weight per objective for every prompt, solved at once.",
         "uniform": "Every objective weighs the same: nothing is trained.",
-        "bradley-terry": "A plain head on the features, without objectives."}
+        "bradley-terry": "A plain head on the features, without objectives.",
+        "given": "The gate of the study’s model as it was published: nothing is trained."}
 CUSTOM = "custom"
 MOST_LAYERS = 16
 
@@ -58,6 +61,9 @@ def debias_notes(study: Study, draft: Scenario, shown: Result | None) -> list[st
         said.append(f"{' and '.join(measured)} {verb} measured: this edit cannot be folded into the published layout.")
     elif draft.swap:
         said.append("A swapped column cannot be folded into the published layout.")
+    if draft.debias and draft.debias_method == GIVEN:
+        foreign = [called(column) for column in draft.swap.values() if column not in study.objectives]
+        said += [f"No published penalty for {_some(foreign)}: taken as it is."] if foreign else []
     return said
 
 
@@ -65,29 +71,46 @@ def _some(names: list[str], most: int = 3) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} others" if len(names) > most else "")
 
 
+def gate_notes(draft: Scenario, pinned: Scenario) -> list[str]:
+    """What Retrain does to a gate that is not trained."""
+    if not draft.gate.kind == pinned.gate.kind == GIVEN:
+        return []
+    return [f"The gate is the published one. Retrain trains {gate_words(to_train(draft).gate)} in its place, on this study’s pairs."]
+
+
 def gate(study: Study, draft: Scenario, pinned: Scenario) -> dict:
     """The gate in words and in full, and every kind with the settings it would begin with."""
     kinds = []
-    for kind in KINDS:
+    for kind in KINDS if study.has_model else KINDS[:KINDS.index(GIVEN)]:
         spec = draft.gate if kind == draft.gate.kind else pinned.gate if kind == pinned.gate.kind else GateSpec(kind=kind)
         kinds.append({"kind": kind, "label": GATE_KINDS[kind], "says": SAYS[kind], "why": impossible(study, kind), "used": list(USED[kind]),
                       "spec": {**spec.model_dump(mode="json"), "hidden": layers_text(spec.hidden)}})
-    return {"kind": draft.gate.kind, "words": gate_words(draft.gate), "kinds": kinds, "starts": starts(draft, pinned),
+    return {"kind": draft.gate.kind, "words": gate_words(draft.gate), "kinds": kinds, "starts": starts(draft, pinned, study),
             "edited": draft.gate != pinned.gate}
 
 
-def starts(draft: Scenario, pinned: Scenario) -> list[list[str]]:
-    """Where a softmax gate may begin, with its words: the baseline's trained gates among them where it has such."""
+def starts(draft: Scenario, pinned: Scenario, study: Study) -> list[list[str]]:
+    """Where a softmax gate may begin, with its words: the baseline's gates among them where it has such."""
     known = [["global", "global weights"], ["uniform", "uniform weights"]]
-    if pinned.gate.kind == "softmax":
-        known.append([pinned.id, "the baseline’s gates"])
+    if (hidden := hidden_of(pinned, study)) is not None:
+        known.append([pinned.id, "the baseline’s gates" if pinned.gate.kind != GIVEN else f"the published gate ({layers_text(hidden)})"])
     if draft.gate.warm and draft.gate.start not in (pinned.id, *START_WORDS):
         known.append([draft.gate.start, called_start(draft.gate.start)])
     return known
 
 
+def hidden_of(pinned: Scenario, study: Study) -> tuple[int, ...] | None:
+    """Hidden layers of the baseline's softmax gates; None where it has none."""
+    if pinned.gate.kind == "softmax":
+        return pinned.gate.hidden
+    gate = model_of(study).gate if pinned.gate.kind == GIVEN else None
+    return tuple(len(bias) for _, bias in gate.layers[:-1]) if hasattr(gate, "layers") else None
+
+
 def impossible(study: Study, kind: str) -> str | None:
-    """Why a kind of gate cannot be trained on a study."""
+    """Why a study can have no gate of a kind."""
+    if kind == GIVEN and not study.has_model:
+        return "This study comes without a model."
     return LACKS.get(kind) if study.store is None else None
 
 
@@ -120,8 +143,9 @@ def asked_gate(study: Study, spec: dict, pinned: Scenario) -> dict:
     asked = {name: spec[name] for name in USED[kind] if name in spec}
     if "hidden" in asked:
         asked["hidden"] = layers_of(asked["hidden"])
-    if asked.get("start") == pinned.id and asked.get("hidden", pinned.gate.hidden) != pinned.gate.hidden:
-        remedy = f"Take {layers_text(pinned.gate.hidden)}, or another start"
+    first = hidden_of(pinned, study)
+    if asked.get("start") == pinned.id and asked.get("hidden", first) != first:
+        remedy = f"Take {layers_text(first)}, or another start"
         raise WorkbenchError("the baseline’s gates have other hidden layers", remedy=remedy)
     return {"kind": kind, **asked}
 

@@ -7,6 +7,7 @@ import math
 from ..evaluate.metrics import ALL
 from ..scenario.edits import recipe_key
 from ..scenario.job import Job
+from ..scenario.recipe import GIVEN
 from ..session import Session
 from .words import in_words
 
@@ -54,6 +55,8 @@ def _blank(job: Job) -> str:
     """Why there is no curve."""
     if job.state != "done":
         return "It ended before its first evaluation."
+    if job.scenario.gate.kind == GIVEN:
+        return "The gate as published: nothing is trained."
     solved = job.scenario.gate.kind in ("global", "uniform")
     return "Such weights are solved at once: there is no curve." if solved else "It was trained before: the stored result is shown."
 
@@ -128,9 +131,9 @@ def job_words(session: Session, job: Job) -> str:
 
 
 def noise_state(session: Session) -> dict | None:
-    """The noise floor in words (every second part bold), or that it is not measured; None without a baseline."""
+    """The noise floor in words (every second part bold), or that it is not measured; None without a baseline that was trained."""
     baseline, table = session.baseline, session.noise
-    if baseline is None:
+    if baseline is None or baseline.scenario.gate.kind == GIVEN:
         return None
     why = "The baseline against itself with other seeds, through the same comparison: what change is mere noise."
     if table is None:

@@ -10,6 +10,7 @@ from ..evaluate.inference import Estimate, estimate
 from ..evaluate.metrics import correct
 from ..scenario.edits import recipe_key
 from ..scenario.preview import preview
+from ..scenario.recipe import GIVEN
 from ..session import Session
 from . import options
 from .describe import describe
@@ -75,7 +76,8 @@ class WhatIf(Screen):
         if session.baseline is not None:
             action = "Queue" if session.jobs and not blocked else "Retrain"
         else:
-            action = "Train both" if recipe_key(draft) != recipe_key(session.baseline_scenario) else "Train baseline"
+            edited, given = recipe_key(draft) != recipe_key(session.baseline_scenario), session.baseline_scenario.gate.kind == GIVEN
+            action = ("Retrain" if edited else "Score baseline") if given else "Train both" if edited else "Train baseline"
         return {"action": action, "blocked": blocked}
 
     def do(self, message: dict, buffers: list) -> None:

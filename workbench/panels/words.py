@@ -9,7 +9,9 @@ from ..scenario.recipe import GateSpec, Scenario
 from ..scenario.result import Result
 from ..study import Study
 
-GATE_KINDS = {"softmax": "softmax", "global": "global weights", "uniform": "uniform weights", "bradley-terry": "Bradley–Terry head"}
+GATE_KINDS = {"softmax": "softmax", "global": "global weights", "uniform": "uniform weights", "bradley-terry": "Bradley–Terry head",
+              "given": "as published"}
+DEBIAS_WORDS = {"exact": "exact root", "grid": "grid root", "given": "published penalties"}
 SETTINGS = {"temperature": "temperature {:g}", "steps": "{:,} steps", "batch_size": "batch {:,}", "lr": "rate {:g}", "start": "start {}"}
 START_WORDS = ("global", "uniform")
 
@@ -21,7 +23,7 @@ def edit_list(study: Study, draft: Scenario, pinned: Scenario) -> list[dict]:
         if draft.nuisances:
             kept = sum(on(draft, name) for name in study.objectives if name not in draft.nuisances)
             rest = f"from {kept} objective{'s' if kept != 1 else ''}"
-            edits.append(_said("remove", " and ".join(draft.nuisances), rest, f"{draft.debias_method} root"))
+            edits.append(_said("remove", " and ".join(draft.nuisances), rest, DEBIAS_WORDS[draft.debias_method]))
         else:
             edits.append(_said("keep", " and ".join(pinned.nuisances), "in the objectives"))
     for name in study.objectives:
@@ -70,7 +72,7 @@ def _thin(text: str) -> str:
 
 def gate_words(gate: GateSpec) -> str:
     """Size and kind: "64 · softmax", "global weights"."""
-    return GATE_KINDS[gate.kind] if gate.kind in ("global", "uniform") else f"{layer_words(gate.hidden)} · {GATE_KINDS[gate.kind]}"
+    return GATE_KINDS[gate.kind] if gate.kind in ("global", "uniform", "given") else f"{layer_words(gate.hidden)} · {GATE_KINDS[gate.kind]}"
 
 
 def called_start(start: str) -> str:

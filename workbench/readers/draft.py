@@ -12,6 +12,7 @@ import pandas as pd
 from ..errors import WorkbenchError, listing
 from ..tables import COLUMNS, Objective, Tables
 from .files import Line
+from .messages import told
 
 SPLIT_NAMES = {
     "train": "train",
@@ -25,6 +26,7 @@ SPLIT_NAMES = {
 }
 USUAL_RANGES = ((0, 1), (1, 5), (0, 4), (0, 5), (1, 10), (0, 10), (0, 100))
 MISSING = (None, "", "N/A", "n/a", "NA", "nan", "None")
+OF_PAIRS = ("subset", "item", "label_by", "strength", "language")
 _SKIP = "Correct the row, or leave such rows out (skip_bad=True, --skip-bad)"
 
 
@@ -50,7 +52,7 @@ def about(line: Line, **known) -> dict:
         "model": line.first("model"),
         "chosen_model": line.first("chosen_model"),
         "rejected_model": line.first("rejected_model"),
-        "extra": {name: line.data[name] for name in ("subset", "label_by", "strength") if line.data.get(name) is not None},
+        "extra": {name: line.data[name] for name in OF_PAIRS if line.data.get(name) is not None},
     }
     values.update({name: value for name, value in known.items() if value is not None})
     return values
@@ -59,16 +61,19 @@ def about(line: Line, **known) -> dict:
 class Draft:
     """Tables in the making. Texts that are equal under one prompt become one response, whichever file they came from.
 
-    skip_bad leaves out empty texts, identical sides and repeats, and counts them; anything else that is wrong raises
-    WorkbenchError with the file and line.
+    A prompt is a text or a list of turns (`messages.Turn`); conversations that read alike and differ are different prompts.
+    skip_bad leaves out empty texts, identical sides, differing prompts and repeats, and counts them; anything else that is
+    wrong raises WorkbenchError with the file and line. declared: objectives known before, ranges: ends known before.
     """
 
-    def __init__(self, *, skip_bad: bool = False, ranges: dict[str, tuple[float, float]] | None = None):
+    def __init__(self, *, skip_bad: bool = False, ranges: dict[str, tuple[float, float]] | None = None, declared: Iterable[Objective] = ()):
         self.skip_bad, self.ranges = skip_bad, {name: tuple(map(float, ends)) for name, ends in (ranges or {}).items()}
+        self.declared = {objective.name: objective for objective in declared}
         self.prompts: dict[str, dict] = {}
         self.responses: dict[str, dict] = {}
         self.pairs: dict[str, dict] = {}
         self.ratings: dict[str, dict[str, float]] = {}
+        self.scores: dict[str, dict[str, float]] = {}
         self.sources: dict[str, str] = {}
         self.splits: dict[tuple[str, str], None] = {}
         self.left_out: Counter[str] = Counter()
@@ -76,46 +81,62 @@ class Draft:
 
     # -- one row at a time ------------------------------------------------------------------------
 
-    def add_pair(self, place: str, prompt, chosen, rejected, known: dict) -> None:
-        """One comparison; the texts are as they came and are checked here."""
-        if not self._texts(place, prompt=prompt, chosen=chosen, rejected=rejected):
-            return
+    def add_pair(self, place: str, prompt, chosen, rejected, known: dict) -> dict | None:
+        """One comparison; the texts are as they came and are checked here. Its row, None where it is left out."""
+        said, messages = told(prompt)
+        if not self._texts(place, prompt=said, chosen=chosen, rejected=rejected):
+            return None
         if chosen == rejected:
-            return self._bad("identical sides", WorkbenchError("chosen and rejected are the same", where=place, remedy=_SKIP))
-        pair_id = str(known.get("id") or content_id("c", prompt, chosen, rejected))
+            return self.bad("identical sides", WorkbenchError("chosen and rejected are the same", where=place, remedy=_SKIP))
+        pair_id = str(known.get("id") or content_id("c", *filter(None, (said, messages)), chosen, rejected))
         if pair_id in self.pairs:
             what = f"duplicate id {pair_id!r}" if known.get("id") else "the same pair again"
-            return self._bad("repeated pairs", WorkbenchError(what, where=place, remedy=_SKIP))
-        prompt_id = self._prompt(place, prompt, known)
+            return self.bad("repeated pairs", WorkbenchError(what, where=place, remedy=_SKIP))
+        prompt_id = self._prompt(place, said, messages, known)
         self.pairs[pair_id] = {
             "pair_id": pair_id,
             "prompt_id": prompt_id,
-            "chosen": self._response(prompt_id, chosen, known.get("chosen_model")),
-            "rejected": self._response(prompt_id, rejected, known.get("rejected_model")),
+            "chosen": self._response(place, prompt_id, chosen, known.get("chosen_model"), known.get("chosen_id")),
+            "rejected": self._response(place, prompt_id, rejected, known.get("rejected_model"), known.get("rejected_id")),
             "source": known.get("source"),
             **known.get("extra", {}),
         }
+        return self.pairs[pair_id]
 
-    def add_rated(self, place: str, prompt, response, values: dict, known: dict, ranges: dict | None = None) -> None:
-        """One rated response; values: objective → rating, None where unrated."""
-        if not self._texts(place, prompt=prompt, response=response):
-            return
+    def add_rated(self, place: str, prompt, response, values: dict, known: dict, ranges: dict | None = None) -> str | None:
+        """One rated response; values: objective → rating, None where unrated. Its id, None where it is left out."""
+        said, messages = told(prompt)
+        if not self._texts(place, prompt=said, response=response):
+            return None
         given = known.get("id")
-        if given is not None and str(given) in self.responses:
-            return self._bad("repeated responses", WorkbenchError(f"duplicate id {str(given)!r}", where=place, remedy=_SKIP))
-        prompt_id = self._prompt(place, prompt, known)
+        if given is not None and str(given) in self.ratings:
+            return self.bad("repeated responses", WorkbenchError(f"duplicate id {str(given)!r}", where=place, remedy=_SKIP))
+        prompt_id = self._prompt(place, said, messages, known)
         again = self._by_text.get((prompt_id, response))
         if again is not None and again in self.ratings and given is None:
-            return self._bad("repeated responses", WorkbenchError("the same prompt and response rated again", where=place, remedy=_SKIP))
-        response_id = self._response(prompt_id, response, known.get("model"), given)
+            return self.bad("repeated responses", WorkbenchError("the same prompt and response rated again", where=place, remedy=_SKIP))
+        response_id = self._response(place, prompt_id, response, known.get("model"), given)
         row = self.ratings.setdefault(response_id, {})
         for name, value in values.items():
             self.sources.setdefault(name, name.split("-")[0] if "-" in name else str(known.get("source") or ""))
             row[name] = self._rating(place, name, value, self.ranges.get(name) or (ranges or {}).get(name))
         for name, ends in (ranges or {}).items():
             self.ranges.setdefault(name, ends)
+        return response_id
 
-    def _bad(self, reason: str, error: WorkbenchError) -> None:
+    def add_scores(self, place: str, response_id: str, values: dict) -> None:
+        """Numbers of a response that no one rated: column → score, None where unknown."""
+        row = self.scores.setdefault(response_id, {})
+        for name, value in values.items():
+            number, known = self._rating(place, name, value, None), row.get(name, math.nan)
+            if math.isnan(known):
+                row[name] = number
+            elif not math.isnan(number) and number != known:
+                what = f"{name} of the same answer is {number:g}, and {known:g} before"
+                self.bad("contradicting scores", WorkbenchError(what, where=place, remedy=_SKIP))
+
+    def bad(self, reason: str, error: WorkbenchError) -> None:
+        """A row to leave out and count, where that was asked for."""
         if not self.skip_bad:
             raise error
         self.left_out[reason] += 1
@@ -127,7 +148,7 @@ class Draft:
                     f"{what} is a {type(text).__name__}, not text", where=place, remedy="Give a string, or messages of role and content"
                 )
             if text is None or not text.strip():
-                self._bad("empty texts", WorkbenchError(f"empty {what}", where=f"{place}, column {what}", remedy=_SKIP))
+                self.bad("empty texts", WorkbenchError(f"empty {what}", where=f"{place}, column {what}", remedy=_SKIP))
                 return False
             try:
                 text.encode()
@@ -139,14 +160,14 @@ class Draft:
                 ) from None
         return True
 
-    def _prompt(self, place: str, text: str, known: dict) -> str:
-        prompt_id = str(known.get("prompt_id") or content_id("p", text))
+    def _prompt(self, place: str, text: str, messages: str | None, known: dict) -> str:
+        prompt_id = str(known.get("prompt_id") or content_id("p", *filter(None, (text, messages))))
         row = self.prompts.get(prompt_id)
         if row is None:
             row = {name: known.get(name) for name in COLUMNS["prompts"]}
-            row |= {"prompt_id": prompt_id, "family": str(known.get("family") or prompt_id), "text": text}
+            row |= {"prompt_id": prompt_id, "family": str(known.get("family") or prompt_id), "text": text, "messages": messages}
             self.prompts[prompt_id] = row
-        elif row["text"] != text:
+        elif (row["text"], row["messages"]) != (text, messages):
             raise WorkbenchError(f"prompt_id {prompt_id!r} has two texts", where=place, remedy="Ids are unique: rename one of them")
         split = known.get("split")
         if split is not None:
@@ -155,15 +176,17 @@ class Draft:
             self.splits[row["family"], SPLIT_NAMES[str(split).lower()]] = None
         return prompt_id
 
-    def _response(self, prompt_id: str, text: str, model, given=None) -> str:
-        known = self._by_text.get((prompt_id, text))
-        if known is not None and given is None:
-            if self.responses[known]["model"] is None:
-                self.responses[known]["model"] = model
-            return known
-        response_id = str(given) if given is not None else content_id("r", prompt_id, text)
-        self.responses[response_id] = {"response_id": response_id, "prompt_id": prompt_id, "text": text, "model": model}
-        self._by_text.setdefault((prompt_id, text), response_id)
+    def _response(self, place: str, prompt_id: str, text: str, model, given=None) -> str:
+        response_id = self._by_text.get((prompt_id, text)) if given is None else str(given)
+        row = self.responses.get(response_id)
+        if row is None:
+            response_id = response_id or content_id("r", prompt_id, text)
+            self.responses[response_id] = {"response_id": response_id, "prompt_id": prompt_id, "text": text, "model": model}
+            self._by_text.setdefault((prompt_id, text), response_id)
+        elif (row["prompt_id"], row["text"]) != (prompt_id, text):
+            raise WorkbenchError(f"response id {response_id!r} has two texts", where=place, remedy="Ids are unique: rename one of them")
+        elif row["model"] is None:
+            row["model"] = model
         return response_id
 
     def _rating(self, place: str, name: str, value, ends) -> float:
@@ -213,10 +236,11 @@ class Draft:
             declared,
             splits,
             notes,
+            {"given": self._scores()} if self.scores else {},
         ).validated()
 
     def _ratings(self, names: list[str]):
-        if not self.ratings:
+        if not self.sources:
             return None, (), {}
         frame = pd.DataFrame.from_dict(self.ratings, orient="index").reindex(columns=names).astype("float64")
         frame = frame.rename_axis("response_id").reset_index()
@@ -224,9 +248,15 @@ class Draft:
             frame = frame.dropna(how="all", subset=names, ignore_index=True) if frame[names].notna().any(axis=None) else frame
         declared, guessed = [], {}
         for name in names:
+            if name in self.declared and name not in self.ranges:
+                declared.append(self.declared[name])
+                continue
             low, high = self.ranges.get(name) or guessed.setdefault(name, usual_range(frame[name]))
             declared.append(Objective(name, float(low), float(high), source=self.sources[name], group=self.sources[name]))
         return frame, tuple(declared), {name: list(ends) for name, ends in guessed.items()}
+
+    def _scores(self) -> pd.DataFrame:
+        return pd.DataFrame.from_dict(self.scores, orient="index").astype("float64").rename_axis("response_id").reset_index()
 
 
 def usual_range(values: pd.Series) -> tuple[float, float]:

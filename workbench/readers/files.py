@@ -1,4 +1,4 @@
-"""Rows out of a file: JSON lines, gzipped JSON lines, a JSON list, parquet. Each row remembers where it stood."""
+"""Rows out of a file: JSON lines, gzipped JSON lines, a JSON list, parquet, arrow. Each row remembers where it stood."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from typing import Any, NamedTuple
 
 from ..errors import WorkbenchError, listing
 
-SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".parquet")
-_MAGIC = {b"PAR1": "parquet", b"\x1f\x8b": "gzip", b"PK\x03\x04": "a zip archive", b"\x28\xb5\x2f\xfd": "zstandard", b"BZh": "bzip2"}
+SUFFIXES = (".jsonl", ".jsonl.gz", ".json", ".json.gz", ".parquet", ".arrow")
+_MAGIC = {b"PAR1": "parquet", b"\x1f\x8b": "gzip", b"PK\x03\x04": "a zip archive", b"\x28\xb5\x2f\xfd": "zstandard", b"BZh": "bzip2",
+          b"ARROW1": "arrow"}
+AGAIN = "Fetch or write the file again"
 
 
 class Line(NamedTuple):
@@ -37,26 +39,26 @@ class Line(NamedTuple):
         """The first of several names that holds something, else None."""
         return next((self.data[name] for name in names if self.data.get(name) not in (None, "")), None)
 
+    def texts(self, *names: str) -> bool:
+        """Whether these columns are lists of plain strings."""
+        return all(isinstance(v := self.data.get(name), list) and v and all(isinstance(text, str) for text in v) for name in names)
 
-def lines_of(path: str | Path, rename: dict[str, str] | None = None) -> list[Line]:
-    """Every row of a file; rename: its column → the name a reader knows.
+
+def lines_of(path: str | Path, rename: dict[str, str] | None = None, *, name: str | None = None) -> list[Line]:
+    """Every row of a file; rename: its column → the name a reader knows; name: what places call the file, its own if None.
 
     Raises WorkbenchError for a missing file, one that is not what its name says, text that is not UTF-8 (line and
     byte) and a line that is not a JSON object.
     """
     path = Path(path)
+    name = name or path.name
     if not path.is_file():
         raise WorkbenchError("no such file", where=str(path))
-    name = path.name.lower()
-    if name.endswith(".parquet"):
-        rows = _parquet(path)
-    elif name.endswith((".json", ".json.gz")):
-        rows = _json(path)
-    elif name.endswith((".jsonl", ".jsonl.gz")):
-        rows = _jsonl(path)
-    else:
+    kinds = {".parquet": _parquet, ".arrow": _arrow, ".json": _json, ".json.gz": _json, ".jsonl": _jsonl, ".jsonl.gz": _jsonl}
+    read = next((kinds[suffix] for suffix in kinds if path.name.lower().endswith(suffix)), None)
+    if read is None:
         raise WorkbenchError("unknown kind of file", where=str(path), remedy=f"Its name should end in one of {', '.join(SUFFIXES)}")
-    lines = [Line(place, {(rename or {}).get(key, key): value for key, value in data.items()}) for place, data in rows]
+    lines = [Line(place, {(rename or {}).get(key, key): value for key, value in data.items()}) for place, data in read(path, name)]
     if not lines:
         raise WorkbenchError("no rows", where=str(path))
     return lines
@@ -76,7 +78,7 @@ def _bytes(path: Path) -> bytes:
         try:
             data = gzip.decompress(data)
         except (EOFError, OSError, zlib.error) as error:
-            raise WorkbenchError(f"damaged gzip ({error})", where=str(path), remedy="Fetch or write the file again") from None
+            raise WorkbenchError(f"damaged gzip ({error})", where=str(path), remedy=AGAIN) from None
     found = _looks_like(data)
     if found:
         raise WorkbenchError(f"not JSON: it looks like {found}", where=str(path), remedy="Rename it to what it is")
@@ -101,9 +103,9 @@ def _parsed(text: str, place: str) -> Any:
         raise WorkbenchError(f"not JSON ({error.msg}, column {error.colno})", where=place, remedy="Correct or remove this line") from None
 
 
-def _jsonl(path: Path) -> Iterator[tuple[str, dict]]:
+def _jsonl(path: Path, name: str) -> Iterator[tuple[str, dict]]:
     for number, raw in enumerate(io.BytesIO(_bytes(path).removeprefix(b"\xef\xbb\xbf")), 1):
-        place = f"{path.name}, line {number}"
+        place = f"{name}, line {number}"
         text = _decoded(raw, place)
         if not text.strip():
             continue
@@ -113,17 +115,17 @@ def _jsonl(path: Path) -> Iterator[tuple[str, dict]]:
         yield place, row
 
 
-def _json(path: Path) -> Iterator[tuple[str, dict]]:
+def _json(path: Path, name: str) -> Iterator[tuple[str, dict]]:
     raw = _bytes(path).removeprefix(b"\xef\xbb\xbf")
     for number, line in enumerate(raw.split(b"\n"), 1):  # so that a wrong byte is named by its line
-        _decoded(line, f"{path.name}, line {number}")
-    rows = _parsed(raw.decode("utf-8"), path.name)
+        _decoded(line, f"{name}, line {number}")
+    rows = _parsed(raw.decode("utf-8"), name)
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise WorkbenchError("not a list of objects", where=str(path), remedy="Use a JSON list of rows, or JSON lines")
-    yield from ((f"{path.name}, row {number}", row) for number, row in enumerate(rows, 1))
+    yield from ((f"{name}, row {number}", row) for number, row in enumerate(rows, 1))
 
 
-def _parquet(path: Path) -> Iterator[tuple[str, dict]]:
+def _parquet(path: Path, name: str) -> Iterator[tuple[str, dict]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -135,9 +137,30 @@ def _parquet(path: Path) -> Iterator[tuple[str, dict]]:
     try:
         rows = pq.read_table(path).to_pylist()
     except (OSError, ValueError, pa.ArrowException) as error:
-        damaged = WorkbenchError(f"damaged parquet ({type(error).__name__})", where=str(path), remedy="Fetch or write the file again")
+        damaged = WorkbenchError(f"damaged parquet ({type(error).__name__})", where=str(path), remedy=AGAIN)
         raise wrong_text(path) or damaged from None
-    yield from ((f"{path.name}, row {number}", row) for number, row in enumerate(rows, 1))
+    yield from ((f"{name}, row {number}", row) for number, row in enumerate(rows, 1))
+
+
+def _arrow(path: Path, name: str) -> Iterator[tuple[str, dict]]:
+    """Arrow's stream format, which `datasets` saves, or its file format."""
+    import pyarrow as pa
+
+    with open(path, "rb") as file:
+        whole = file.read(6) == b"ARROW1"
+        file.seek(-min(4, path.stat().st_size), io.SEEK_END)
+        ended = whole or file.read() == bytes(4)  # a stream cut between two batches would read as a shorter one
+    table = None
+    try:
+        with pa.memory_map(str(path)) as source:
+            table = (pa.ipc.open_file if whole else pa.ipc.open_stream)(source).read_all()
+            rows = table.to_pylist()
+    except (OSError, ValueError, pa.ArrowException) as error:
+        damaged = WorkbenchError(f"damaged arrow ({type(error).__name__})", where=str(path), remedy=AGAIN)
+        raise (table is not None and _wrong_text(table, name)) or damaged from None
+    if not ended:
+        raise WorkbenchError("damaged arrow (cut short)", where=str(path), remedy=AGAIN)
+    yield from ((f"{name}, row {number}", row) for number, row in enumerate(rows, 1))
 
 
 def wrong_text(path: Path) -> WorkbenchError | None:
@@ -146,19 +169,23 @@ def wrong_text(path: Path) -> WorkbenchError | None:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path)
+        return _wrong_text(pq.read_table(path), path.name)
     except (OSError, ValueError, pa.ArrowException):
         return None
-    for name in table.column_names:
-        column = table[name]
+
+
+def _wrong_text(table, name: str) -> WorkbenchError | None:
+    import pyarrow as pa
+
+    for column in table.column_names:
         try:
-            column.validate(full=True)
+            table[column].validate(full=True)
             continue
         except pa.ArrowInvalid:
             pass
-        for row, raw in enumerate(column.cast(pa.large_binary()).to_pylist()):
+        for row, raw in enumerate(table[column].cast(pa.large_binary()).to_pylist()):
             try:
-                _decoded(raw or b"", f"{path.name}, row {row}, column {name}")
+                _decoded(raw or b"", f"{name}, row {row}, column {column}")
             except WorkbenchError as error:
                 return error
     return None

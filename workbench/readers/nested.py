@@ -8,6 +8,7 @@ from ..errors import WorkbenchError
 from ..tables import Tables
 from .draft import Draft, about
 from .files import Line, lines_of
+from .messages import prompt_of
 
 
 def fits(line: Line) -> bool:
@@ -19,7 +20,7 @@ def add(draft: Draft, lines: list[Line]) -> None:
         ratings = line.need("ratings")
         if not isinstance(ratings, dict):
             raise WorkbenchError("ratings are no object of objective and number", where=f"{line.place}, column ratings")
-        draft.add_rated(line.place, line.need("prompt"), line.need("response"), ratings, about(line))
+        draft.add_rated(line.place, prompt_of(line), line.need("response"), ratings, about(line))
 
 
 def read(path: str | Path, *, skip_bad: bool = False, ranges: dict | None = None, rename: dict[str, str] | None = None) -> Tables:

@@ -1,7 +1,7 @@
 """Comparisons: prompt, chosen and rejected, as strings or as lists of messages.
 
-Read as well: RLHFlow (chosen and rejected hold the prompt), TRL (prompt a list, or inside), HH-RLHF (strings
-"\\n\\nHuman: … \\n\\nAssistant: …" without a prompt column).
+Read as well: RLHFlow (chosen and rejected hold the prompt), TRL (prompt a list, or inside), UltraFeedback binarized (with
+score_chosen and score_rejected), HH-RLHF (strings "\\n\\nHuman: … \\n\\nAssistant: …" without a prompt column).
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ from ..errors import WorkbenchError
 from ..tables import Tables
 from .draft import Draft, about
 from .files import Line, lines_of
-from .messages import ROLES, as_prompt, split_last, turns
+from .messages import prompt_of, split_last, spoken, turns
 
 LAST_TURN = "\n\nAssistant:"
-TURN = re.compile(r"\n\n(Human|Assistant):")
+TURN = re.compile(r"(?:^|\n\n)(Human|Assistant):")
+SCORED = ("score_chosen", "score_rejected")
 
 
 def fits(line: Line) -> bool:
     return line.has("chosen", "rejected")
 
 
-def sides(line: Line) -> tuple:
-    """Prompt, chosen and rejected: text, or whatever stands where text should be."""
+def sides(draft: Draft, line: Line) -> tuple | None:
+    """Prompt, chosen and rejected: text, or whatever stands where text should be; None where the row is left out."""
     chosen, rejected = line.need("chosen"), line.need("rejected")
     if isinstance(chosen, list) != isinstance(rejected, list):
         raise WorkbenchError("chosen and rejected are a text and a list", where=line.place, remedy="Give both in one form")
@@ -32,32 +33,46 @@ def sides(line: Line) -> tuple:
         before, chosen = split_last(chosen, line.place, "chosen")
         other, rejected = split_last(rejected, line.place, "rejected")
         if before != other:
-            raise WorkbenchError("chosen and rejected answer different prompts", where=line.place, remedy="Leave the row out")
-        if before:
-            return as_prompt(before), chosen, rejected
+            return differing(draft, line)
+        return (_whole(line, before) if before else prompt_of(line)), chosen, rejected
     if "prompt" not in line.data and isinstance(chosen, str) and isinstance(rejected, str) and LAST_TURN in chosen:
-        return _transcripts(line.place, chosen, rejected)
-    prompt = line.need("prompt")
-    if isinstance(prompt, list):
-        prompt = as_prompt(turns(prompt, line.place, "prompt"))
-    return prompt, chosen, rejected
+        return transcripts(draft, line, chosen, rejected)
+    return prompt_of(line), chosen, rejected
 
 
-def _transcripts(place: str, chosen: str, rejected: str) -> tuple[str, str, str]:
+def differing(draft: Draft, line: Line) -> None:
+    """A row whose two answers are to two prompts."""
+    remedy = "Leave such rows out (skip_bad=True, --skip-bad)"
+    draft.bad("differing prompts", WorkbenchError("chosen and rejected answer different prompts", where=line.place, remedy=remedy))
+
+
+def transcripts(draft: Draft, line: Line, chosen: str, rejected: str) -> tuple | None:
     """Two transcripts that part at their last assistant turn."""
     before, _, answer = chosen.rpartition(LAST_TURN)
     other, _, against = rejected.rpartition(LAST_TURN)
     if before != other:
-        raise WorkbenchError("chosen and rejected answer different prompts", where=place, remedy="Leave the row out")
-    parts = TURN.split("\n\n" + before.strip())[1:]  # speaker, words, speaker, words …
-    said = [(ROLES[speaker.lower()], words.strip()) for speaker, words in zip(parts[0::2], parts[1::2])]
-    return as_prompt(said) if said else before.strip(), answer.strip(), against.strip()
+        return differing(draft, line)
+    return spoken(before.strip(), TURN), answer.strip(), against.strip()
+
+
+def _whole(line: Line, before: list) -> list:
+    """The conversation up to the answer: what stands before it in `chosen`, after the prompt column where that is not in there."""
+    prompt = line.data.get("prompt")
+    if isinstance(prompt, list):
+        prompt = turns(prompt, line.place, "prompt")
+        return before if before[: len(prompt)] == prompt else prompt + before
+    if isinstance(prompt, str) and all(role != "user" for role, _ in before):
+        return [("user", prompt), *before]
+    return before
 
 
 def add(draft: Draft, lines: list[Line]) -> None:
     for line in lines:
-        prompt, chosen, rejected = sides(line)
-        draft.add_pair(line.place, prompt, chosen, rejected, about(line))
+        found = sides(draft, line)
+        pair = None if found is None else draft.add_pair(line.place, *found, about(line))
+        if pair is not None and line.has(*SCORED):
+            for side, column in zip(("chosen", "rejected"), SCORED):
+                draft.add_scores(line.place, pair[side], {"score": line.data[column]})
 
 
 def read(path: str | Path, *, skip_bad: bool = False, rename: dict[str, str] | None = None) -> Tables:

@@ -1,4 +1,4 @@
-"""Rated responses: one column per objective (RLHFlow's stage 1, HelpSteer), or UltraFeedback's completions."""
+"""Rated responses: one column per objective (RLHFlow's stage 1), or UltraFeedback's completions."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from ..errors import WorkbenchError, listing
 from ..tables import Tables
 from .draft import Draft, about
 from .files import Line, lines_of
-from .messages import as_prompt, split_last
+from .messages import prompt_of, split_last
 
-HELPSTEER = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
 ULTRAFEEDBACK = ("instruction_following", "honesty", "truthfulness", "helpfulness")
 NOT_RATINGS = {
     "prompt",
@@ -61,14 +60,9 @@ def add(draft: Draft, lines: list[Line]) -> None:
             where=lines[0].place,
             remedy=f"It has {listing(lines[0].data, 12)}; each objective is a column of numbers",
         )
-    helpsteer = set(HELPSTEER) <= set(columns)
-    ranges = {name: (0.0, 4.0) for name in HELPSTEER} if helpsteer else {}
     for line in lines:
         prompt, response = _prompt_response(line)
-        values = {name: line.data.get(name) for name in columns}
-        draft.add_rated(
-            line.place, prompt, response, values, about(line, source=line.first("source") or ("helpsteer" if helpsteer else None)), ranges
-        )
+        draft.add_rated(line.place, prompt, response, {name: line.data.get(name) for name in columns}, about(line))
 
 
 def _numeric(value) -> bool:
@@ -81,10 +75,8 @@ def _always_null(lines: list[Line], name: str) -> bool:
 
 def _prompt_response(line: Line) -> tuple:
     if line.data.get("messages") is not None:
-        before, response = split_last(line.data["messages"], line.place, "messages")
-        return as_prompt(before), response
-    prompt = line.need("prompt")
-    return prompt, line.need("response")
+        return split_last(line.data["messages"], line.place, "messages")
+    return prompt_of(line), line.need("response")
 
 
 def _add_ultrafeedback(draft: Draft, lines: list[Line]) -> None:
@@ -102,7 +94,7 @@ def _add_ultrafeedback(draft: Draft, lines: list[Line]) -> None:
 
 
 def read(path: str | Path, *, skip_bad: bool = False, ranges: dict | None = None, rename: dict[str, str] | None = None) -> Tables:
-    """One file of rated responses → Tables. HelpSteer is 0–4; other scales are declared by `ranges` or guessed and noted."""
+    """One file of rated responses → Tables; scales are declared by `ranges`, or guessed and noted."""
     draft = Draft(skip_bad=skip_bad, ranges=ranges)
     add(draft, lines_of(path, rename))
     return draft.tables()

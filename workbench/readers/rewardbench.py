@@ -1,4 +1,4 @@
-"""RewardBench (arXiv 2403.13787): prompt, chosen, rejected and a subset that belongs to a section."""
+"""RewardBench (arXiv 2403.13787): prompt, chosen, rejected, their models, and a subset that belongs to a section."""
 
 from __future__ import annotations
 
@@ -38,10 +38,12 @@ def add(draft: Draft, lines: list[Line]) -> None:
             raise WorkbenchError(
                 f"unknown subset {subset!r}", where=f"{line.place}, column subset", remedy='Read it with layout="preference"'
             )
-        prompt, chosen, rejected = sides(line)
+        found = sides(draft, line)
+        if found is None:
+            continue
         known = about(line, section=SECTION_OF[subset], domain=subset, source="rewardbench")
         number = line.data.get("id")
-        draft.add_pair(line.place, prompt, chosen, rejected, known | {"id": None if number is None else f"{subset}-{number}"})
+        draft.add_pair(line.place, *found, known | {"id": None if number is None else f"{subset}-{number}"})
 
 
 def read(path: str | Path, *, skip_bad: bool = False, rename: dict[str, str] | None = None) -> Tables:

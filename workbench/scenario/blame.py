@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ..errors import WorkbenchError
@@ -16,7 +17,7 @@ from ..evaluate.metrics import correct
 from ..study import Study
 from .edits import on
 from .kept import folder_of
-from .recipe import Scenario
+from .recipe import GIVEN, Scenario
 from .run import run
 
 FEWEST, MOST = 2, 4  # edits: one is its own cause, five take 32 trainings
@@ -60,7 +61,10 @@ def edits_between(baseline: Scenario, candidate: Scenario, objectives: tuple[str
 
 
 def subsets_of(baseline: Scenario, candidate: Scenario, objectives: tuple[str, ...]) -> dict[frozenset[int], Scenario]:
-    """The scenario of every subset of the edits, on the candidate's seeds. WorkbenchError unless there are 2 to 4 edits."""
+    """The scenario of every subset of the edits, on the candidate's seeds (the baseline's, if its gate is given and has none).
+
+    WorkbenchError unless there are 2 to 4 edits.
+    """
     edits = edits_between(baseline, candidate, objectives)
     if not FEWEST <= len(edits) <= MOST:
         raise WorkbenchError(f"{len(edits)} edit{'s' if len(edits) != 1 else ''} between the two", where="blame",
@@ -69,12 +73,16 @@ def subsets_of(baseline: Scenario, candidate: Scenario, objectives: tuple[str, .
     found = {}
     for size in range(len(edits) + 1):
         for chosen in combinations(range(len(edits)), size):
-            fields = {**start, "seeds": candidate.seeds}
+            fields = {**start, "seeds": _seeds(baseline, candidate)}
             for at in chosen:
                 fields = edits[at].made(fields)
             found[frozenset(chosen)] = Scenario(**fields)
     found[frozenset(range(len(edits)))] = candidate  # however it names what is on, it is trained already
     return found
+
+
+def _seeds(baseline: Scenario, candidate: Scenario) -> tuple[int, ...]:
+    return (baseline if candidate.gate.kind == GIVEN else candidate).seeds
 
 
 def blame(baseline: Scenario, candidate: Scenario, study: Study, *, progress: Callable | None = None, cancel=None) -> pd.DataFrame | None:
@@ -85,7 +93,7 @@ def blame(baseline: Scenario, candidate: Scenario, study: Study, *, progress: Ca
     has not been run yet (progress(done, whole, Progress)); None when it is cancelled.
     """
     scenarios = subsets_of(baseline, candidate, study.objectives)
-    won, families = {}, None
+    won, families, seeds = {}, None, len(_seeds(baseline, candidate))
     for number, (subset, scenario) in enumerate(scenarios.items()):
         def told(update, number=number):
             if progress is not None:
@@ -94,7 +102,7 @@ def blame(baseline: Scenario, candidate: Scenario, study: Study, *, progress: Ca
         result = run(scenario, study, progress=told, cancel=cancel)
         if cancel is not None and cancel.is_set():
             return None
-        won[subset], families = correct(result.margins), result.families
+        won[subset], families = correct(np.resize(result.margins, (seeds, len(result.pairs)))), result.families  # a given gate has one
     edits = max(map(len, scenarios))
     if edits == 2:
         none, first, second, both = (won[frozenset(one)] for one in ((), (0,), (1,), (0, 1)))

@@ -16,7 +16,7 @@ from ..study import Study
 
 PACKAGE = Path(__file__).parents[1]
 COMPUTING = ("bundle.py", "scores.py", "shards.py", "features.py", "rows.py", "study.py", "measured.py", "objectives", "preference",
-             "scalarize", "evaluate", "scenario")
+             "scalarize", "model.py", "evaluate", "scenario")
 # Modules among them that no run imports: what they hold is looked at, not kept. An edit there retrains nothing.
 IDLE = {f"scenario/{name}.py" for name in ("blame", "edited", "edits", "history", "job", "lengths")} | {
     f"evaluate/{name}.py" for name in ("differences", "flips", "leads", "seriation", "verbosity", "watershed")}

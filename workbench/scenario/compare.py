@@ -11,7 +11,7 @@ from ..errors import WorkbenchError
 from ..evaluate.inference import DRAWS, ENOUGH, FEWEST, NO_CHANGE, NO_SEED_NOISE, SEEDS, estimates, holm, sign_flip, too_few, verdict
 from ..evaluate.metrics import ACCURACY, ALL, METRICS, slices
 from ..study import Study
-from .recipe import Scenario
+from .recipe import GIVEN, Scenario
 from .result import Result
 from .run import run
 
@@ -28,8 +28,9 @@ def compare(baseline: Result, candidate: Result, *, noise: pd.DataFrame | None =
     difference with low, high: families and paired seeds resampled; p: sign-flip permutation by family; p_holm: Holm over the
     declared slices × metrics ("All pairs": over metrics); flips: pairs whose outcome differs, fixed + broken, by the margin
     averaged over seeds; words: "no detectable change", "higher", "lower", or what is lacking. Seeds that both have are
-    paired by number, else by position. noise (`noise_floor`): adds its interval as noise_low, noise_high. by: columns of
-    the pairs to slice by; exploratory: slices found by looking, name → mask [pair]: interval, no p.
+    paired by number, else by position; a gate that was not trained is held against every seed of the other. noise
+    (`noise_floor`): adds its interval as noise_low, noise_high. by: columns of the pairs to slice by; exploratory: slices
+    found by looking, name → mask [pair]: interval, no p.
     Raises WorkbenchError for results of different studies, splits or pairs, an unknown metric, an exploratory slice that takes
     the name of a declared one.
     """
@@ -78,7 +79,10 @@ def _slices(result: Result, by: tuple[str, ...]) -> dict[str, np.ndarray]:
 
 
 def other_seeds(scenario: Scenario) -> tuple[int, ...]:
-    """As many seeds as the scenario has, none of them its own."""
+    """As many seeds as the scenario has, none of them its own. WorkbenchError for a gate that is not trained."""
+    if scenario.gate.kind == GIVEN:
+        raise WorkbenchError("the gate as published was not trained here: it has no seed noise", where="noise floor",
+                             remedy="Pin a trained gate to measure what its seeds do")
     return tuple(range(max(scenario.seeds) + 1, max(scenario.seeds) + 1 + len(scenario.seeds)))
 
 
@@ -108,9 +112,13 @@ def same_pairs(baseline: Result, candidate: Result) -> None:
 
 def _paired(baseline: Result, candidate: Result) -> tuple[np.ndarray, np.ndarray, int]:
     """Margins [seed pair] of both, rows paired by seed, and how many seeds those are."""
+    both = baseline, candidate
+    if any(result.scenario.gate.kind == GIVEN for result in both):
+        seeds = max(len(result.margins) for result in both)
+        return *(np.resize(result.margins, (seeds, len(result.pairs))) for result in both), seeds
     common = [seed for seed in baseline.seeds if seed in candidate.seeds]
     if common:
-        rows = [[result.seeds.index(seed) for seed in common] for result in (baseline, candidate)]
+        rows = [[result.seeds.index(seed) for seed in common] for result in both]
     else:
         rows = [list(range(min(len(baseline.seeds), len(candidate.seeds))))] * 2
     return baseline.margins[rows[0]], candidate.margins[rows[1]], len(rows[0])

@@ -8,7 +8,9 @@ import numpy as np
 
 from ..errors import WorkbenchError, listing
 from ..study import Study
-from .recipe import Scenario
+from .given import PUBLISHED, model_of
+from .recipe import GIVEN, Scenario
+from .values import names_of
 
 MOST = 1_000.0
 
@@ -24,8 +26,12 @@ def recipe_key(scenario: Scenario) -> str:
 
 
 def checked(scenario: Scenario, study: Study) -> Scenario:
-    """The scenario itself; WorkbenchError where it names an objective or a column that the study does not know, or not of every pair."""
+    """The scenario itself; WorkbenchError where it names an objective or a column that the study does not know, or not of every
+    pair, or what a model gives where the study has none.
+    """
     scenario.kept(study.objectives)
+    if GIVEN in (scenario.gate.kind, scenario.debias_method if scenario.debias else None):
+        model_of(study)
     for column in (*scenario.swap.values(), *scenario.nuisances):
         if column not in study.objectives and column not in study.columns:
             known = ", ".join(dict.fromkeys((*study.objectives, *study.columns)))
@@ -73,6 +79,27 @@ def swapped(scenario: Scenario, name: str, column: str | None) -> dict:
     """`swap` with another column in one objective's place; None, or the objective itself, takes it back."""
     others = {other: at for other, at in scenario.swap.items() if other != name}
     return {"swap": others if column in (None, name) else {**others, name: column}}
+
+
+def debiased(scenario: Scenario, nuisance: str | tuple[str, ...] | None, pinned: Scenario, study: Study) -> dict:
+    """`debias` with other nuisances, and how they are taken out: the baseline's own in its way, a model's own by its penalties."""
+    named = names_of(nuisance or ())
+    if not named or not study.has_model:
+        return {"debias": named}
+    model = model_of(study)
+    if set(named) == set(pinned.nuisances):
+        return {"debias": named, "debias_method": pinned.debias_method, "nonnegative": pinned.nonnegative}
+    if model.debias is not None and set(named) == set(model.debias.against):
+        return {"debias": named, "debias_method": GIVEN}
+    return {"debias": named, "debias_method": "exact" if scenario.debias_method == GIVEN else scenario.debias_method}
+
+
+def to_train(scenario: Scenario, **edits) -> Scenario:
+    """What is trained of a scenario, after these edits: a child with a softmax gate where its gate is given, which is not trained."""
+    if scenario.gate.kind != GIVEN:
+        return scenario.child(**edits) if edits else scenario
+    words = {} if scenario.name == PUBLISHED else {"name": scenario.name, "note": scenario.note}
+    return scenario.child(gate={"kind": "softmax"}, **words, **edits)
 
 
 def seeds_of(seeds: int | Iterable[int]) -> tuple[int, ...]:

@@ -18,13 +18,15 @@ from ..errors import WorkbenchError, listing
 from ..evaluate.inference import family_codes
 from ..evaluate.metrics import slices
 from ..features import KINDS, Features
+from ..model import RewardModel
 from ..objectives.debias import Debiased
 from ..objectives.probes import LinearProbes
 from ..rows import Prompts
 from ..scores import Scores
 from ..study import Study
-from . import cache
+from . import cache, given
 from .fitted import fit_probes, rating_rows
+from .recipe import GIVEN
 
 __all__ = ["LENGTH", "Inputs", "Split", "basis", "made", "prepare", "rating_rows"]
 LENGTH = "n_words"
@@ -81,6 +83,7 @@ class Inputs:
     Train pairs are scored twice. "train", what gates learn from: out of family, by probes of the folds. "reference": by
     the probes that score dev, test and every later pair, so deviations and penalties used there are fitted there. The
     folds' probes are others, with another spread and another share of length; they have deviations and penalties of their own.
+    model: what the study comes with, if anything: its probes score all pairs alike, and its own scale stands for deviations.
     """
 
     study: Study
@@ -90,6 +93,7 @@ class Inputs:
     train_predictions: pd.DataFrame | None
     predictions: pd.DataFrame | None = None
     kept: dict = field(default_factory=dict, repr=False)  # what was asked for before
+    model: RewardModel | None = None
 
     def split(self, name: str) -> Split:
         """train (out-of-family scores), reference (the same pairs by the final probes), dev or test."""
@@ -103,7 +107,10 @@ class Inputs:
         return self.once((column, split), lambda: self._values(column, split) / self.deviation(column, split))
 
     def deviation(self, column: str, split: str = "reference") -> float:
-        """Standard deviation over both sides of the train pairs, scored as `split` is; 1 where it is constant."""
+        """Standard deviation over both sides of the train pairs, scored as `split` is; 1 where it is constant. A model has its own."""
+        if self.model is not None and column in self.names:
+            return float(self.model.scale[self.names.index(column)])
+
         def spread():
             std = float(self._values(column, basis(split)).std())
             return std if std > 0 else 1.0
@@ -130,7 +137,9 @@ class Inputs:
 
     def penalty(self, column: str, nuisances: tuple[str, ...], method: str, nonnegative: bool,
                 split: str = "reference") -> Float[np.ndarray, " nuisance"]:
-        """λ of one scaled column against scaled nuisances, fitted on the train pairs scored as `split` is; 1 against itself."""
+        """λ of one scaled column against scaled nuisances, by the train pairs scored as `split` is; 1 against itself. Or the model's."""
+        if method == GIVEN:
+            return given.penalty(self.model, column, nuisances)
         if column in nuisances:
             return np.array([float(column == name) for name in nuisances])
         asked = (column, nuisances, method, nonnegative, basis(split))
@@ -191,7 +200,8 @@ def prepare(study: Study, *, store: bool = True) -> Inputs:
     """Everything a scenario needs that does not depend on it, from memory, from disk, or made now.
 
     Probes are fitted on train ratings mapped to [0, 1] by declared range; train pairs are scored by probes that never saw
-    their family. A study without features or ratings offers its columns of scores as objectives.
+    their family. A study without features or ratings offers its columns of scores as objectives; one with a model is scored
+    by that model.
     """
     key = _key(study)
     with _LOCK:
@@ -213,6 +223,10 @@ def _key(study: Study) -> tuple:
 
 
 def _prepare(study: Study, store: bool) -> Inputs:
+    if study.has_model:  # no cross-fitting: its probes were not fitted to this study, so train responses are as new to them as those of dev
+        model, scores = given.scored(study, store=store)
+        train, names = scores.loc[study.split_responses("train", text=False)["response_id"]], model.probes.names
+        return Inputs(study, names, model.probes, np.zeros(len(names)), train, scores, model=model)
     rated = "ratings" in study.tables or "ratings.parquet" in study.info["files"]
     if study.store is None or not rated:
         names = tuple(name for name in study.objectives if name in study.columns) or study.columns

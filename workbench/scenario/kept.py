@@ -9,11 +9,13 @@ import pandas as pd
 
 from ..bundle import pack, unpack
 from ..errors import WorkbenchError
+from ..scalarize.gate import SoftmaxGate
 from ..study import Study
 from . import cache
 from .gates import from_state, state_of
+from .given import gate_over
 from .inputs import prepare
-from .recipe import Scenario
+from .recipe import GIVEN, Scenario
 from .result import Result, assemble
 
 
@@ -34,6 +36,8 @@ def starts_of(scenario: Scenario, study: Study, device: str = "auto") -> dict:
     if found is None:
         raise WorkbenchError(f"no result of scenario {wanted} to start from", where="scenario, gate", remedy=remedy)
     about, files = found
+    if about["recipe"]["gate"]["kind"] == GIVEN and isinstance(gate := gate_over(prepare(study).model, tuple(about["names"])), SoftmaxGate):
+        return dict.fromkeys(scenario.seeds, gate)
     if about["recipe"]["gate"]["kind"] != "softmax":
         raise WorkbenchError(f"scenario {wanted} has no softmax gate to start from", where="scenario, gate", remedy='Take start="global"')
     starts = dict(zip(about["seeds"], _gates("softmax", unpack(files["arrays.safetensors"]), about)))
@@ -57,7 +61,7 @@ def _folder(scenario_id: str, study: Study, device: str):
 def save(result: Result, device: str = "auto") -> bool:
     """Keep a finished, retrained dev result on disk; whether it could be written."""
     arrays = {"margins": result.margins, "weights": result.weights}
-    for number, gate in enumerate(result.gates):
+    for number, gate in enumerate(() if result.scenario.gate.kind == GIVEN else result.gates):  # that one is the study's
         arrays |= {f"gates.{number}.{name}": value for name, value in state_of(gate).items()}
     table = io.BytesIO()
     result.metrics.to_parquet(table, index=False)
@@ -74,7 +78,10 @@ def load(scenario: Scenario, study: Study, device: str = "auto") -> Result | Non
         return None
     about, files = found
     arrays, inputs = unpack(files["arrays.safetensors"]), prepare(study)
-    gates = _gates(scenario.gate.kind, arrays, about)
+    if scenario.gate.kind == GIVEN:
+        gates = (gate_over(inputs.model, tuple(about["names"])),)
+    else:
+        gates = _gates(scenario.gate.kind, arrays, about)
     made = {"weights": arrays["weights"], "margins": arrays["margins"], "seconds": about["seconds"]}
     result = assemble(scenario, inputs, gates, tuple(about["seeds"]), **made)
     metrics = pd.read_parquet(io.BytesIO(files["metrics.parquet"]))

@@ -14,7 +14,7 @@ from ..objectives.debias import Debiased, farthest
 from ..objectives.ranks import against, unit_ranks
 from ..scores import Scores
 from .inputs import Inputs
-from .recipe import Scenario
+from .recipe import GIVEN, Scenario
 
 BLOCK = 16_384  # pairs of a time
 
@@ -58,10 +58,13 @@ class Plan:
         """The penalties of the out-of-family scores that gates learn from: solved when a gate is to be trained, not for a preview."""
         return None if self.penalty is None else _solved(self.inputs, self.sources, self.nuisances, self.how, "train")
 
-    @property
+    @cached_property
     def null(self) -> tuple[str, ...]:
-        """Objectives that debias makes zero: the gate's mass on them is a null expert."""
-        return tuple(name for name, source in zip(self.names, self.sources) if source in self.nuisances)
+        """Objectives that debias makes zero, nuisances with a λ of 1 on themselves: the gate's mass on them is a null expert."""
+        if self.penalty is None:
+            return ()
+        return tuple(name for name, source, taken in zip(self.names, self.sources, self.penalty.T)
+                     if source in self.nuisances and np.array_equal(taken, [source == nuisance for nuisance in self.nuisances]))
 
     def _penalty(self, split: str) -> np.ndarray:
         return self.train_penalty if split == "train" else self.penalty
@@ -90,6 +93,8 @@ class Plan:
         """The same penalties over all objectives as one map r' = r @ T on scaled scores; None without debias."""
         if self.penalty is None:
             return None
+        if self.how[0] == GIVEN:
+            return self.inputs.model.debias
         names, table = self.inputs.names, self.inputs.table("reference").values
         solved = [self.inputs.penalty(name, self.nuisances, scenario.debias_method, scenario.nonnegative) for name in names]
         penalty = np.stack(solved, axis=1)
@@ -161,7 +166,7 @@ class Plan:
 
         No multiplier above 0 changes a rank: each source is ranked once for each debias, and kept.
         """
-        found = [0.0 if source in self.nuisances else self._correlation(source, column, split) for source in self.sources]
+        found = [0.0 if name in self.null else self._correlation(source, column, split) for name, source in zip(self.names, self.sources)]
         return np.array(found) * np.sign(self.multiplier)
 
     def _correlation(self, source: str, column: str, split: str) -> float:

@@ -13,14 +13,17 @@ from ..errors import WorkbenchError
 from .labels import LabelSpec, label_spec, label_words
 from .values import Frozen, FrozenDict, canonical, names_of
 
-KINDS = ("softmax", "global", "uniform", "bradley-terry")
+KINDS = ("softmax", "global", "uniform", "bradley-terry", "given")
+GIVEN = "given"  # as it came with the study's model: a gate, or penalties
 WORDS = ("name", "note", "parent")  # said of a scenario, not part of its recipe
 
 
-def _seeds(value: tuple[int, ...]) -> tuple[int, ...]:
+def _seeds(value: tuple[int, ...], info) -> tuple[int, ...]:
+    """A gate that is not trained is one whatever the seed: its recipe has one form, and another's seeds may be put into it."""
     if not value or len(set(value)) != len(value) or min(value) < 0:
         raise ValueError("seeds are one or more different whole numbers from 0")
-    return value
+    gate = info.data.get("gate")
+    return (0,) if gate is not None and gate.kind == GIVEN else value
 
 
 def _nuisance(value: Any) -> Any:
@@ -40,7 +43,8 @@ Swaps = Annotated[dict[str, str], AfterValidator(lambda value: FrozenDict({k: v 
 
 
 class GateSpec(Frozen):
-    """Which scalarizer, and how it is trained. kind "bradley-terry" is a plain head without objectives.
+    """Which scalarizer, and how it is trained. kind "bradley-terry" is a plain head without objectives; "given" the gate of
+    the model that the study comes with, which is not trained and has no settings.
 
     start, of a softmax gate: "global" (the best single set of weights), "uniform", or the id of a scenario whose trained
     gates it goes on from, seed by seed.
@@ -61,6 +65,14 @@ class GateSpec(Frozen):
         is_head = isinstance(data, Mapping) and data.get("kind") == "bradley-terry"
         return {"hidden": (), "steps": 400, "lr": 1e-2, **data} if is_head else data
 
+    @model_validator(mode="after")
+    def _as_it_is(self) -> GateSpec:
+        fields = type(self).model_fields
+        set_ = [name for name in fields if name != "kind" and getattr(self, name) != fields[name].default] if self.kind == GIVEN else []
+        if set_:
+            raise ValueError(f"the study's own gate is as it is: leave out {', '.join(set_)}")
+        return self
+
     @property
     def warm(self) -> bool:
         """Whether it starts from a trained gate."""
@@ -71,8 +83,10 @@ class Scenario(Frozen):
     """A frozen recipe: objectives kept, dropped, reweighted, swapped; debias; labels; gate; seeds.
 
     keep: only these (None: all); drop: without these; multiply: name → factor on its contribution; swap: name → the
-    objective or measured column in its place; debias: nuisance (objective or measured column), or several; labels:
-    "hard", or a treatment by preference strength: a LabelSpec, or its kind alone. Unknown keys raise WorkbenchError naming them.
+    objective or measured column in its place; debias: nuisance (objective or measured column), or several, taken out by
+    debias_method, "given" being the penalties of the study's own model; labels: "hard", or a treatment by preference
+    strength: a LabelSpec, or its kind alone; seeds: of a gate that is given always (0,). Unknown keys raise WorkbenchError
+    naming them.
     """
 
     name: str = ""
@@ -81,11 +95,11 @@ class Scenario(Frozen):
     multiply: Multipliers = Field(default_factory=FrozenDict)
     swap: Swaps = Field(default_factory=FrozenDict)
     debias: Annotated[str | tuple[str, ...] | None, BeforeValidator(_nuisance)] = None
-    debias_method: Literal["exact", "grid"] = "exact"
+    debias_method: Literal["exact", "grid", "given"] = "exact"
     nonnegative: bool = False
     gate: GateSpec = Field(default_factory=GateSpec)
     labels: Annotated[Literal["hard"] | LabelSpec, BeforeValidator(label_spec)] = "hard"
-    seeds: Annotated[tuple[int, ...], AfterValidator(_seeds)] = (0, 1, 2, 3, 4)
+    seeds: Annotated[tuple[int, ...], AfterValidator(_seeds)] = Field((0, 1, 2, 3, 4), validate_default=True)
     parent: str | None = None
     note: str = ""
 
@@ -126,11 +140,13 @@ class Scenario(Frozen):
         return left
 
     def child(self, **edits) -> Scenario:
-        """Another scenario whose parent is this one; its name and note are its own."""
+        """Another scenario whose parent is this one; its name and note are its own, and its seeds where this one trains nothing."""
         fields = {field: getattr(self, field) for field in type(self).model_fields if field not in WORDS}
         if isinstance(gate := edits.get("gate"), Mapping):
             same = gate.get("kind", self.gate.kind) == self.gate.kind
             edits["gate"] = GateSpec(**{**(self.gate.model_dump() if same else {}), **gate})
+        if self.gate.kind == GIVEN and edits.get("gate", self.gate) != self.gate:
+            del fields["seeds"]
         return type(self)(**{**fields, "parent": self.id, **edits})
 
     def to_json(self) -> str:

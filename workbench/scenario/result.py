@@ -19,11 +19,11 @@ from ..model import RewardModel
 from ..objectives.ranks import spearman
 from ..scores import Scores
 from ..study import Study
-from . import cache
+from . import cache, given
 from .gates import weights_of
 from .inputs import prepare
 from .plan import Plan
-from .recipe import Scenario
+from .recipe import GIVEN, Scenario
 
 HEAD = "reward"  # the one column of a Bradley–Terry head
 
@@ -250,6 +250,8 @@ def assemble(scenario: Scenario, inputs, gates: tuple, seeds: tuple[int, ...], *
         else:
             margins, _ = plan.margins(weights, names, split)
     notes = _notes(plan, data) if names == plan.names else ()
+    if scenario.gate.kind == GIVEN and about.get("retrained", True):
+        notes += given.notes(scenario, inputs.model, names)
     make["weights"] = lambda: weights
     notes += about.pop("notes", ())
     return Result(scenario, inputs.study, names, tuple(seeds), data.pairs, margins, penalty, multiplier, make, tuple(gates), split=split,
@@ -263,5 +265,7 @@ def _notes(plan: Plan, data) -> tuple[str, ...]:
         said += [f"negative penalty: debias rewards {' or '.join(plan.nuisances)} for {', '.join(negative)}"] if negative else []
     edge = [name for name in (plan.inputs.probes.at_edge if plan.inputs.probes else ()) if name in plan.sources]
     said += [f"{', '.join(edge)}: the probe's best alpha is at the edge of its grid"] if edge else []
+    as_is = [source for source in plan.sources if source not in plan.inputs.names] if plan.how[0] == GIVEN else []
+    said += [f"{', '.join(as_is)}: the model has no penalty for it, it is taken as it is"] if as_is else []
     said += [f"{data.left_out} pairs without features left out"] if data.left_out else []
     return tuple(said)

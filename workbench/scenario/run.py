@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from ..errors import WorkbenchError
 from ..scores import Scores
 from ..study import Study
-from . import seeds
-from .inputs import prepare
+from . import given, seeds
+from .inputs import Inputs, prepare
 from .kept import load, save, starts_of
 from .plan import Plan
-from .recipe import Scenario
+from .recipe import GIVEN, Scenario
 from .result import Result, assemble
 from .strength import supervision
 
@@ -21,17 +22,23 @@ def run(scenario: Scenario, study: Study, *, progress: Callable | None = None, c
         device: str = "auto") -> Result:
     """Train a scenario's gate once per seed and measure it on dev.
 
-    Swap → scale → debias (fitted on train) → drop and multiply → gate on out-of-family scores of the train pairs.
+    Swap → scale → debias (fitted on train) → drop and multiply → gate on out-of-family scores of the train pairs. A gate that
+    is given is not trained: it is the model's own, over the objectives kept.
     progress(Progress) is called while it trains, labelled "seed 2 of 5" ("5 seeds" where they are one job, on a GPU), with the
     seconds left for all of it; cancel.is_set() ends the training within a second: the Result says stopped="cancelled" and
     holds the seeds begun by then, each in its best state so far. cache: use and keep the result under the study's runs/.
-    Raises WorkbenchError for names that the study does not know, gates that it has no features for, and a start from a
-    scenario that was not run.
+    Raises WorkbenchError for names that the study does not know, gates that it has no features or no model for, and a start
+    from a scenario that was not run.
     """
     if cache and (kept := load(scenario, study, device)) is not None:
         return replace(kept, scenario=scenario)
     began = time.monotonic()
     inputs = prepare(study, store=cache)
+    if scenario.gate.kind == GIVEN:
+        result = _as_given(scenario, inputs, began)
+        if cache:
+            save(result, device)
+        return result
     starts = starts_of(scenario, study, device) if scenario.gate.warm else None
     plan, data = Plan.make(scenario, inputs), inputs.split("train")
     spec, scores = scenario.gate, plan.scores("train")
@@ -44,6 +51,15 @@ def run(scenario: Scenario, study: Study, *, progress: Callable | None = None, c
     if cache and not cut:
         save(result, device)
     return result
+
+
+def _as_given(scenario: Scenario, inputs: Inputs, began: float) -> Result:
+    """The model's own gate on dev. WorkbenchError for several seeds, each of which would be the same gate."""
+    if len(scenario.seeds) > 1:
+        raise WorkbenchError(f"{len(scenario.seeds)} seeds of the gate as published, which is one", where="scenario, seeds",
+                             remedy="Leave the seeds out, or train a gate")
+    gate = given.gate_over(inputs.model, Plan.make(scenario, inputs).names)
+    return assemble(scenario, inputs, (gate,), scenario.seeds, seconds=time.monotonic() - began)
 
 
 def _stopped(cancel) -> bool:

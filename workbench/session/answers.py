@@ -18,7 +18,7 @@ from ..scenario.history import History
 from ..scenario.inputs import Inputs, Split
 from ..scenario.job import Job
 from ..scenario.preview import preview
-from ..scenario.recipe import Scenario
+from ..scenario.recipe import GIVEN, Scenario
 from ..scenario.result import Result
 from ..study import Study
 from .selection import Selection
@@ -76,11 +76,12 @@ def timed_preview(baseline: Result, draft: Scenario, study: Study) -> Preview:
 
 
 def seconds_each(jobs: tuple[Job, ...], baseline: Result | None) -> float | None:
-    """What one seed took in the newest job that trained any, or else in the baseline."""
+    """What one seed took in the newest job that trained any, or else in the baseline; None where that was not trained."""
     for job in reversed(jobs):
         if job.seconds_each:
             return job.seconds_each
-    return baseline.seconds / len(baseline.margins) if baseline is not None and len(baseline.margins) else None
+    trained = baseline is not None and len(baseline.margins) and baseline.scenario.gate.kind != GIVEN
+    return baseline.seconds / len(baseline.margins) if trained else None
 
 
 def held_out_loss(result: Result | None) -> float | None:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import WorkbenchError
-from ..scenario.edits import multiplied, on, swapped, switched
-from ..scenario.recipe import GateSpec, Scenario
+from ..scenario.edits import debiased, multiplied, on, swapped, switched
+from ..scenario.recipe import GIVEN, GateSpec, Scenario
 from ..shipped import demo
 from ..study import Study
 from .file import stem_of
@@ -27,13 +27,13 @@ def cell(session: Any, beside: Path) -> str:
     lines = ["import workbench as wb", "", f"study = {_study(session.study)}"]
     as_rated = type(session)(session.study).baseline_scenario == session.baseline_scenario
     lines.append(f"session = wb.Session(study{'' if as_rated else f', {scenario_code(session.baseline_scenario)}'})")
-    draft = session.baseline_scenario
-    if candidate is not None:
-        lines += [*edits(draft, candidate.scenario, session.objectives), "session.retrain().wait()"]
+    draft = pinned = session.baseline_scenario
+    if candidate is not None and not pinned.gate.kind == candidate.scenario.gate.kind == GIVEN:  # else its preview says the same
+        lines += [*edits(draft, candidate.scenario, session), "session.retrain().wait()"]
         draft = candidate.scenario
     elif session.baseline is not None:
         lines.append("session.start().wait()")
-    lines += edits(draft, session.draft, session.objectives)
+    lines += edits(draft, session.draft, session)
     words = {key: value for key in ("name", "note") if (value := getattr(session.draft, key)) and session.draft.id != draft.id}
     lines += [f"session.annotate({_options(words)})"] if words else []
     lines += ["session.measure_noise().wait()"] if session.noise is not None else []
@@ -58,9 +58,9 @@ def scenario_code(scenario: Scenario) -> str:
     return f"wb.Scenario({_options(short if same else whole)})"
 
 
-def edits(draft: Scenario, wanted: Scenario, objectives: tuple[str, ...]) -> list[str]:
-    """The public calls that lead from one draft to another."""
-    lines, start = [], draft
+def edits(draft: Scenario, wanted: Scenario, session: Any) -> list[str]:
+    """The public calls that lead a session from one draft to another."""
+    lines, start, objectives = [], draft, session.objectives
 
     def move(call: str, fields: dict) -> None:
         nonlocal draft
@@ -77,7 +77,7 @@ def edits(draft: Scenario, wanted: Scenario, objectives: tuple[str, ...]) -> lis
         if (column := wanted.swap.get(name)) != draft.swap.get(name):
             move(f"set_swap({name!r}, {column!r})", swapped(draft, name, column))
     if wanted.debias != draft.debias:
-        move(f"set_debias({wanted.debias!r})", {"debias": wanted.debias})
+        move(f"set_debias({wanted.debias!r})", debiased(draft, wanted.debias, session.baseline_scenario, session.study))
     if wanted.gate != draft.gate:
         spec = _gate(draft.gate, wanted.gate)
         move(f"set_gate({_options(spec)})", {"gate": spec})

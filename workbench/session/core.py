@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import WorkbenchError
-from ..scenario.edits import checked, multiplied, seeds_of, swapped, switched
+from ..scenario.compare import other_seeds
+from ..scenario.edits import checked, debiased, multiplied, recipe_key, seeds_of, swapped, switched, to_train
+from ..scenario.given import published
 from ..scenario.job import Job
-from ..scenario.recipe import Scenario
+from ..scenario.recipe import GIVEN, Scenario
 from ..scenario.result import Result
 from ..study import Study
 from . import answers, autosave, file
@@ -24,7 +26,8 @@ from .training import Results
 class Session(Changing):
     """A study, a pinned baseline, the scenario being edited, what is selected, what was retrained, and the jobs.
 
-    baseline: a Result, or a Scenario that `start` (or the first `retrain`) runs; None is every objective as rated.
+    baseline: a Result, or a Scenario that `start` (or the first `retrain`) runs; None is every objective as rated, or the
+    study's model as it was published, where it comes with one.
     One gesture makes one revision; `changed` tells observers (revision, origin), `progressed` tells them of a job's
     steps, from the job's own thread. What is so already makes no revision. Undo, redo and go move the draft only: the
     selection, slices and the baseline are not in the history. Bad input raises WorkbenchError and leaves everything as
@@ -33,7 +36,9 @@ class Session(Changing):
 
     def __init__(self, study: Study, baseline: Result | Scenario | None = None):
         pinned = baseline.scenario if isinstance(baseline, Result) else baseline
-        if pinned is None:
+        if pinned is None and study.has_model:
+            pinned = published(study)
+        elif pinned is None:
             gate = {} if study.store is not None else {"gate": {"kind": "global"}}  # a softmax gate reads prompt features
             pinned = Scenario(name="as rated", **gate)
         super().__init__(study, pinned)
@@ -62,9 +67,12 @@ class Session(Changing):
         return self._edit(origin, lambda draft: swapped(draft, name, column), objective=name)
 
     def set_debias(self, nuisance: str | Iterable[str] | None, *, origin: str = "") -> Session:
-        """Take what depends on the nuisance (an objective or measured column, or several) out of the objectives."""
+        """Take what depends on the nuisance (an objective or measured column, or several) out of the objectives.
+
+        What the baseline takes out is taken out in its way, and what a study's model does by the model's own penalties.
+        """
         named = nuisance if nuisance is None or isinstance(nuisance, str) else tuple(nuisance)
-        return self._edit(origin, lambda draft: {"debias": named or None})
+        return self._edit(origin, lambda draft: debiased(draft, named, self.baseline_scenario, self.study))
 
     def set_gate(self, *, origin: str = "", **spec) -> Session:
         """Which gate, and how it is trained: kind, hidden, temperature, steps, batch_size, lr, start."""
@@ -75,8 +83,11 @@ class Session(Changing):
         return self._edit(origin, lambda draft: {"labels": treatment})
 
     def set_seeds(self, seeds: int | Iterable[int], *, origin: str = "") -> Session:
-        """How many gates are trained, or which seeds."""
+        """How many gates are trained, or which seeds. WorkbenchError for a gate that is given, which is not trained."""
         chosen = seeds_of(seeds)
+        if self.draft.gate.kind == GIVEN:
+            raise WorkbenchError("the gate as published is one: seeds are of gates that are trained", where="seeds",
+                                 remedy="Choose another kind of gate first, or give them to retrain")
         return self._edit(origin, lambda draft: {"seeds": chosen})
 
     def set_draft(self, scenario: Scenario, *, origin: str = "") -> Session:
@@ -187,18 +198,24 @@ class Session(Changing):
     def retrain(self, seeds: int | Iterable[int] | None = None, *, origin: str = "") -> Job:
         """Train the draft in a thread, the baseline first where it is missing. It waits while another job runs.
 
-        A recipe that runs or waits already is not trained twice: its job is returned.
+        A recipe that runs or waits already is not trained twice: its job is returned. Where the baseline has the gate as
+        published and so has the draft, there is nothing to train: the draft becomes its child with a softmax gate (`to_train`).
         """
         chosen = {} if seeds is None else {"seeds": seeds_of(seeds)}
 
         def asked(state: State) -> tuple[State, Scenario]:
-            state = state.edited(state.history.scenario.child(**chosen)) if chosen else state
+            draft, first = state.history.scenario, state.pinned
+            if first.gate.kind == GIVEN and (self.baseline is not None or recipe_key(draft) != recipe_key(first)):
+                state = state.edited(to_train(draft, **chosen))
+            elif chosen:
+                state = state.edited(draft.child(**chosen))
             return state, state.history.scenario
 
         return self._launch("retrain", origin, asked)
 
     def measure_noise(self, *, origin: str = "") -> Job:
         """Train the baseline's recipe with other seeds too: `noise` and `comparison` then say what change is mere noise."""
+        other_seeds(self.baseline_scenario)  # raises where there are none
         return self._launch("noise", origin, lambda state: (state, state.pinned if self.baseline is None else self.baseline.scenario))
 
     def cancel(self, job: Job | None = None) -> Session:

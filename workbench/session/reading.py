@@ -8,7 +8,7 @@ import pandas as pd
 
 from ..errors import WorkbenchError
 from ..scenario.compare import compare
-from ..scenario.edits import on, recipe_key
+from ..scenario.edits import on, recipe_key, to_train
 from ..scenario.history import History
 from ..scenario.job import Job
 from ..scenario.recipe import Scenario
@@ -123,7 +123,7 @@ class Reading:
     def cost(self) -> float | None:
         """Seconds that a retrain of the draft will take, after the last job's or else the baseline's; None before there is one."""
         each = answers.seconds_each((*self.ended, *self.jobs), self.baseline)
-        return each * len(self.draft.seeds) if each else None
+        return each * len(to_train(self.draft).seeds) if each else None
 
     @property
     def baseline_loss(self) -> float | None:

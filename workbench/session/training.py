@@ -118,8 +118,8 @@ class Results:
     def lost_noise(self, scenario: Scenario) -> bool:
         """Whether a baseline was trained with other seeds, and that result is not there any more."""
         with self._lock:
-            key, folder = scenario.id, folder_of(again(scenario), self._study)
-            return key in self._noisy and self._noise.get(key) is None and not folder.exists()
+            noisy = scenario.id in self._noisy and self._noise.get(scenario.id) is None
+            return noisy and not folder_of(again(scenario), self._study).exists()
 
     def keep_noise(self, baseline: Result, result: Result) -> None:
         with self._lock:

@@ -1,0 +1,91 @@
+"""Commands that run a model over texts: extract, for features; score, for a column of rewards."""
+
+from __future__ import annotations
+
+import json
+import re
+from argparse import Namespace
+from pathlib import Path
+
+from ..errors import WorkbenchError
+from . import reading
+from .printing import about, finish, plain, progress, say
+
+LOADED = ("gating_pattern", "chat_template", "fold_system", "max_tokens", "overlong", "device", "dtype", "batch_tokens")
+
+
+def extract(args: Namespace) -> int:
+    """Public tables → a study with features; by a reward model with a gate, a study that comes with that model."""
+    from .. import readers
+    from ..extract import estimate
+    from ..extract import extract as encode
+
+    folder, rename = reading.folder(args.out), reading.renamed(args.rename)
+    tables = readers.read(args.inputs, layout=args.layout, skip_bad=args.skip_bad, rename=rename)
+    backbone, model = _loaded(args)
+    if args.dry_run:
+        found = estimate(tables, backbone=backbone, dtype=args.stored)
+        say(vars(found) if args.json else found)
+        return 0
+    study = encode(tables, folder, backbone=backbone, model=model, name=args.name, dtype=args.stored, shard_rows=args.shard_rows,
+                   engine=_engine(args), progress=progress(args))
+    counts = {name: len(study.table(name)) for name in ("prompts", "responses", "pairs")}
+    skipped = {f"{kind}s": len(study.store.skipped(kind)) for kind in ("prompt", "response")}
+    if args.json:
+        say({"study": about(study), "counts": counts, "truncated": study.info["features"].get("truncated"), "skipped": skipped,
+             "notes": tables.notes})
+    else:
+        finish()
+        say(f"{study.folder}: " + ", ".join(f"{n} {name}" for name, n in counts.items()) + f"; study {study.name} {study.hash}")
+        lost = {reason: 0 for kind in ("prompt", "response") for reason in study.store.skipped(kind).values()}
+        notes = {**tables.notes, **({"skipped": {**skipped, "for example": next(iter(lost))}} if lost else {})}
+        for what, note in notes.items():
+            say(f"{what}: {json.dumps(note, ensure_ascii=False, default=plain)}")
+    return 0
+
+
+def score(args: Namespace) -> int:
+    """A scalar reward model's score of every response, as one more objective of a new study."""
+    from ..extract.scoring import score_responses
+
+    study, folder = reading.study(args.study), reading.folder(args.out)
+    found = score_responses(study, _options(args, "model"), name=args.name or Path(args.model).name, work=Path(folder), engine=_engine(args),
+                            progress=progress(args))
+    made = study.with_scores(found, folder)
+    finish()
+    said = {"study": about(made), "column": found.columns[-1], "responses": len(found), "unscored": int(found.iloc[:, -1].isna().sum())}
+    say(said if args.json else f"{made.folder}: {said['column']} of {said['responses']} responses; study {made.name} {made.hash}")
+    return 0
+
+
+def _loaded(args: Namespace) -> tuple:
+    """The backbone, and where it belongs to a reward model with a gate, that model."""
+    from .. import backbone
+
+    options = {name: getattr(args, name) for name in LOADED if getattr(args, name) is not None}
+    if "gating_pattern" in options and re.fullmatch(r"\d+(,\d+)*", options["gating_pattern"]):
+        options["gating_pattern"] = [int(one) for one in options["gating_pattern"].split(",")]
+    if "chat_template" in options:
+        try:
+            options["chat_template"] = Path(args.chat_template).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            raise WorkbenchError("cannot read the chat template", where=args.chat_template, remedy="Name a Jinja file in UTF-8") from None
+    from ..armorm.checkpoint import is_gated
+
+    if is_gated(backbone.model_folder(args.backbone)):
+        from ..armorm.model import ArmoRM
+
+        found = ArmoRM.from_pretrained(args.backbone, **options)
+        return found.backbone, found.reward_model()
+    return backbone.load(args.backbone, **options), None
+
+
+def _engine(args: Namespace):
+    if args.engine == "local":
+        given = [f"--{name}" for name in ("address", "workers") if getattr(args, name) is not None]
+        if given:
+            raise WorkbenchError(f"{', '.join(given)} without --engine ray", remedy="Add it, or leave them out")
+        return "local"
+    from ..extract.engines import Ray
+
+    return Ray(args.address, args.workers)
