@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ import workbench as wb
 from workbench.__main__ import main
 
 GATE = {"hidden": [8], "steps": 40, "batch_size": 256}
-COMMANDS = ("check", "extract", "fit", "compare", "map", "figures", "doctor")
+COMMANDS = ("check", "extract", "score", "import", "export", "fit", "compare", "rewardbench", "map", "figures", "doctor")
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,7 @@ def test_help_names_every_command(capsys):
     with pytest.raises(SystemExit):
         main(["--help"])
     out = capsys.readouterr().out
-    assert all(f"\n    {command} " in out for command in COMMANDS)
+    assert all(re.search(rf"\n    {command}\s", out) for command in COMMANDS)
 
 
 def test_as_a_program():
@@ -171,10 +172,13 @@ def test_figures_without_a_browser(folder, recipe, tmp_path, capsys):
 def test_extract(tmp_path, monkeypatch, capsys):
     from workbench import backbone
 
-    class Letters:
+    class Letters(backbone.SentenceEncoder):
         """A vector of letter counts."""
 
-        name, dim, max_tokens, fingerprint = "letters", 26, 99, "abc"
+        name, dim, max_tokens, fingerprint, normalise, cut = "letters", 26, 99, "abc", True, "right"
+
+        def __init__(self):
+            pass
 
         def encode(self, texts, **_):
             return np.array([[text.lower().count(chr(97 + i)) + 1 for i in range(26)] for text in texts], np.float32)

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,12 @@ import pytest
 from planted import NAMES, planted, published_model
 
 from workbench import bundle, writing
+from workbench.check import check
 from workbench.errors import WorkbenchError
 from workbench.features import compose, write_index, write_shard
 from workbench.measured import n_words
+from workbench.model import RewardModel
+from workbench.scalarize.weights import FixedWeights
 from workbench.study import Study
 from workbench.tables import Objective, Tables
 
@@ -347,3 +351,94 @@ def test_a_model_that_cannot_be_of_a_study(planted_study, tmp_path):
             planted_study.study.with_model(wrong, tmp_path / "d")
     assert not (tmp_path / "d" / "study.json").exists()
     planted_study.study.with_model(model, tmp_path / "d")  # what a failed attempt left behind is no hindrance
+
+
+# -- scores from elsewhere -----------------------------------------------------------------------------
+
+
+def judged(study: Study, name: str = "judge") -> pd.DataFrame:
+    ids = study.table("responses")["response_id"]
+    return pd.DataFrame({"response_id": ids, name: np.random.default_rng(1).normal(size=len(ids))})
+
+
+def test_scores_make_a_study_of_more_objectives(planted_study, tmp_path):
+    study = planted_study.study
+    before, scores = contents(study.folder), judged(study, "hub/judge v2")
+    made = study.with_scores(scores.sample(frac=1, random_state=1), tmp_path / "new", name="more")
+    assert (made.name, made.scored, made.objectives) == ("more", ("hub/judge v2",), (*NAMES, "hub/judge v2")) and made.hash != study.hash
+    assert made.objective_info["hub/judge v2"] == Objective("hub/judge v2", group="Scores", kind="score")
+    assert "scores/hub-judge-v2.parquet" in made.info["files"] and made.info["objectives"][:4] == study.info["objectives"]
+    np.testing.assert_array_equal(made.column("hub/judge v2").loc[scores["response_id"]], scores["hub/judge v2"])
+    for kind in ("prompt", "response"):
+        assert (made.folder / f"features/{kind}-00000.safetensors").samefile(study.folder / f"features/{kind}-00000.safetensors")
+    assert check(made.folder).ok and {name: contents(study.folder)[name] for name in before} == before
+    pd.testing.assert_frame_equal(made.ratings, study.ratings)
+    again = made.with_scores(judged(study, "hub judge v2"), tmp_path / "again")  # another file, though the names are alike
+    assert again.scored == ("hub/judge v2", "hub judge v2") and "scores/hub-judge-v2-2.parquet" in again.info["files"]
+    assert set(again.columns) == {*study.columns, *again.scored} and check(again.folder).ok
+
+
+def test_ids_in_any_order_and_any_file_give_the_same_study(planted_study, tmp_path):
+    study, scores = planted_study.study, judged(planted_study.study)
+    scores.sample(frac=1, random_state=2).to_parquet(tmp_path / "judge.parquet", index=False)
+    scores.sample(frac=1, random_state=3).to_csv(tmp_path / "judge.csv", index=False)
+    made = [study.with_scores(source, tmp_path / f"s{at}") for at, source in
+            enumerate((scores, scores[::-1], tmp_path / "judge.parquet", str(tmp_path / "judge.csv")))]
+    assert len({one.hash for one in made}) == 1 and contents(made[0].folder) == contents(made[1].folder)
+    assert [one.objective_info["judge"].source for one in made] == ["", "", "judge.parquet", "judge.csv"]
+    columns = study.with_scores(scores, tmp_path / "column", objectives=False)
+    assert columns.scored == () and columns.objectives == study.objectives and "judge" in columns.columns
+    assert columns.hash not in (made[0].hash, study.hash)  # what is computed of one is not taken for what is computed of the other
+
+
+def test_scores_that_cannot_join_a_study_write_nothing(planted_study, tmp_path):
+    study, scores = planted_study.study, judged(planted_study.study)
+    refused = {"no number for .* responses of pairs": scores.drop(index=3),
+               "safety: a column or an objective of this study already. Rename": scores.rename(columns={"judge": "safety"}),
+               "n_words: a column": scores.rename(columns={"judge": "n_words"}),
+               "no responses of this study": scores.assign(response_id="x" + scores["response_id"])}
+    for words, frame in refused.items():
+        with pytest.raises(WorkbenchError, match=words):
+            study.with_scores(frame, tmp_path / "new")
+    with pytest.raises(WorkbenchError, match="held in memory.*Study.write"):
+        alone = Study.from_scores(pd.DataFrame([(f"c{i}", side, "a", i) for i in range(9) for side in ("chosen", "rejected")],
+                                               columns=["pair", "side", "objective", "score"]))
+        alone.with_scores(judged(alone), tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(WorkbenchError, match="a study is here already"):
+        study.with_scores(scores, study.folder)
+    with pytest.warns(UserWarning, match="can be no objective"):
+        made = study.with_scores(scores.drop(index=3), tmp_path / "gaps", objectives=False)
+    assert made.column("judge").isna().sum() == 1 and check(made.folder).ok
+
+
+def test_objectives_of_scores_are_written_and_held_to_their_columns(tmp_path):
+    whole, ids = tables(), tables().responses["response_id"]
+    frame = pd.DataFrame({"response_id": ids, "judge": np.arange(12.0)})
+    more = Tables(whole.prompts, whole.responses, whole.pairs, whole.ratings, (Objective("judge", kind="score"), *whole.objectives))
+    study = Study.write(more, tmp_path / "s", scores={"a": frame})
+    assert study.objectives == ("help", "judge") and study.scored == ("judge",) and check(study.folder).ok
+    assert "kind" not in study.info["objectives"][1]  # studies of ratings alone are described as they were
+    for words, scores, objective in (("'judge' has no column", {}, "judge"), ("no number for 1 of 12", {"a": frame.drop(index=2)}, "judge"),
+                                     ("'grade' is of kind 'grade'. Known: rating, score", {"a": frame}, None)):
+        odd = more if objective else Tables(whole.prompts, whole.responses, whole.pairs, objectives=(Objective("grade", kind="grade"),))
+        with pytest.raises(WorkbenchError, match=words):
+            Study.write(odd, tmp_path / "odd", scores=scores)
+        assert not (tmp_path / "odd").exists()
+    path = study.folder / "study.json"
+    path.write_text(path.read_text().replace('"judge"', '"judged"'))
+    assert [str(problem) for problem in check(study.folder).problems] == ["scores: objective 'judged' has no column. Add its scores"]
+
+
+def test_a_model_beside_scores(planted_study, tmp_path):
+    study, model = planted_study.study, published_model(planted_study.study)
+    made = study.with_scores(judged(study), tmp_path / "scores").with_model(model, tmp_path / "both")
+    assert made.objectives == (*model.probes.names, "judge") == study.with_model(model, tmp_path / "m").with_scores(
+        judged(study), tmp_path / "turned").objectives
+    assert made.hash == Study.load(tmp_path / "turned").hash and check(made.folder).ok
+    named = study.with_scores(judged(study, "charm"), tmp_path / "charm")
+    model = published_model(study)
+    names = ("helpfulness", "charm", "verbosity", "safety")
+    parts = replace(model.probes, names=names), model.scale, None, FixedWeights(np.ones(4), names)
+    with pytest.raises(WorkbenchError, match="the model scores charm, which the study has as scores from elsewhere"):
+        named.with_model(RewardModel(*parts), tmp_path / "twice")

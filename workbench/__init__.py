@@ -17,8 +17,8 @@ _HOMES = {
     "Result": "scenario.result", "preview": "scenario.preview", "compare": "scenario.compare",
     "evaluate": "evaluate", "Session": "session", "figures": "figures", "panels": "panels", "readers": "readers",
     "open_figure": "figures.reopen", "Workbench": "panels.workbench", "backbone": "backbone", "caches": "caches",
-    "ArmoRM": "armorm.model", "export_armorm": "armorm.export", "reward_model_from": "armorm.parts", "export_dataset": "publish",
-    "published": "scenario.given",
+    "ArmoRM": "armorm.model", "open_model": "armorm.opening", "export_armorm": "armorm.export",
+    "reward_model_from": "armorm.parts", "export_dataset": "publish", "published": "scenario.given",
 }
 _MODULES = {"backbone", "caches", "evaluate", "figures", "panels", "readers"}
 __all__ = ["__version__", *_HOMES]

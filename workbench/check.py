@@ -16,7 +16,7 @@ from .errors import WorkbenchError, listing
 from .features import CHECK_ROWS, KINDS, FeatureStore, as_float32, compose, open_tensor
 from .readers.files import wrong_text
 from .study import SCHEMA, Study
-from .tables import Objective, Tables, score_problems
+from .tables import Objective, Tables, objective_problems, score_problems
 from .writing import MODEL, saved_model
 
 NEEDED = ("prompts", "responses", "pairs", "splits")
@@ -172,8 +172,7 @@ def _missing(folder: Path, tables: dict) -> Iterator[WorkbenchError]:
 
 def _tables(study: Study, tables: dict) -> Iterator[WorkbenchError]:
     try:
-        has_ratings = "ratings" in tables
-        objectives = tuple(Objective(**entry) for entry in study.info["objectives"]) if has_ratings else ()
+        objectives = tuple(Objective(**entry) for entry in study.info["objectives"])
     except (TypeError, KeyError):
         yield WorkbenchError("objectives are not described", where="study.json, key objectives", remedy=RESTORE)
         return
@@ -181,6 +180,8 @@ def _tables(study: Study, tables: dict) -> Iterator[WorkbenchError]:
         tables["prompts"], tables["responses"], tables["pairs"], tables.get("ratings"), objectives, tables["splits"],
     )
     yield from whole.problems()
+    columns = {name: frame for name, frame in tables.items() if name.startswith("scores/")}
+    yield from objective_problems(objectives, columns, tables["pairs"])
 
 
 def _coverage(tables: dict) -> pd.DataFrame | None:

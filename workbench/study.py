@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 
 from . import budget
-from .axes import SIDES, SPLITS
+from .axes import SIDES
 from .bundle import RESTORE, parquet_columns, read_parquet, sha256
-from .errors import WorkbenchError, listing
+from .errors import WorkbenchError
 from .features import Features, FeatureStore, known_recipe
 from .rows import Repeated, Stored
 from .scores import Scores
-from .tables import Objective, Tables
-from .writing import attach_model, read_description, study_of_scores, write_study
+from .tables import Objective, Tables, of_split
+from .writing import attach_model, attach_scores, read_description, scored_objectives, study_of_scores, write_study
 
 SCHEMA = 1
 ABOUT = {"prompts": ("prompt_id", "family", "section", "domain", "query", "category", "risk"), "responses": ("response_id", "prompt_id")}
@@ -83,9 +83,17 @@ class Study:
 
         The features must be those of the model's own backbone. WorkbenchError for a study held in memory or without features.
         """
-        if self.folder is None:
-            raise WorkbenchError("a study held in memory", where=self.name, remedy="Write it to a folder with Study.write")
         attach_model(self.info, self.folder, Path(folder), name or self.name, model)
+        return type(self).load(folder)
+
+    def with_scores(self, scores: pd.DataFrame | str | Path, folder: str | Path, *, name: str | None = None,
+                    objectives: bool = True) -> Study:
+        """This study with columns of scores from elsewhere, by response_id or by pair_id and side, as a new one in a new folder.
+
+        scores: a frame or a file (`readers.columns.read_scores`); objectives: whether each column is one, which needs a number for
+        every response of a pair (`readers.columns.align`). WorkbenchError for a column that is here already, or held in memory.
+        """
+        attach_scores(self, Path(folder), name or self.name, scores, objectives)
         return type(self).load(folder)
 
     # -- what it holds ----------------------------------------------------------------------------
@@ -106,10 +114,15 @@ class Study:
 
     @property
     def objectives(self) -> tuple[str, ...]:
-        """Those of its model, in the model's order, where it comes with one; else those that are rated or scored."""
-        if self.has_model:
-            return tuple(self.info["model"]["objectives"])
-        return tuple(objective["name"] for objective in self.info["objectives"])
+        """Those of its model, in the model's order, where it comes with one, else those that are rated; then those of `scored`."""
+        scored = self.scored
+        own = self.info["model"]["objectives"] if self.has_model else [entry["name"] for entry in self.info["objectives"]]
+        return (*(name for name in own if name not in scored), *scored)
+
+    @property
+    def scored(self) -> tuple[str, ...]:
+        """Objectives that are columns of scores from elsewhere: no probe is fitted to them."""
+        return scored_objectives(self.info)
 
     @property
     def objective_info(self) -> dict[str, Objective]:
@@ -226,7 +239,7 @@ class Study:
 
     def split_pairs(self, split: str | None = None) -> pd.DataFrame:
         """The pairs of a split (all of them for None), in the order that features follow."""
-        return _of_split(self.pairs, split)
+        return of_split(self.pairs, split)
 
     def split_responses(self, split: str | None = None, *, text: bool = True) -> pd.DataFrame:
         """The responses of a split (all of them for None), in the order that features follow; with all columns, or without text."""
@@ -235,7 +248,7 @@ class Study:
         else:
             families = self._about("prompts")[["prompt_id", "family"]].merge(self.table("splits"), on="family", how="left")
             responses = self._about("responses").merge(families, on="prompt_id", how="left")
-        return _of_split(responses, split)
+        return of_split(responses, split)
 
     def features(self, split: str | None = None, of: str = "pairs") -> Features:
         """Features of a split's pairs or responses, composed as study.json says, in memory.
@@ -285,11 +298,3 @@ class Study:
     def _stored(self, prompt_ids, responses: np.ndarray, with_prompt: bool = True) -> Stored:
         prompts = self._places("prompts").loc[prompt_ids].to_numpy()
         return Stored(self.store, prompts, responses, known_recipe(self.info["features"]["compose"]), with_prompt)
-
-
-def _of_split(table: pd.DataFrame, split: str | None) -> pd.DataFrame:
-    if split is None:
-        return table
-    if split not in SPLITS:
-        raise WorkbenchError(f"unknown split {split!r}", remedy=f"Splits are {listing(SPLITS)}")
-    return table[table["split"] == split].reset_index(drop=True)

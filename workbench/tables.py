@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +13,7 @@ from .axes import SPLITS
 from .errors import WorkbenchError, listing
 
 SHARES = (0.6, 0.2, 0.2)
+KINDS = ("rating", "score")
 COLUMNS = {
     "prompts": ("prompt_id", "family", "section", "domain", "query", "category", "text", "messages", "reference"),
     "responses": ("response_id", "prompt_id", "text", "model"),
@@ -28,13 +29,21 @@ _NEEDED = {
 
 @dataclass(frozen=True)
 class Objective:
-    """What is known of one rated objective: declared range, who rated it, and its group on screen."""
+    """What is known of one objective: declared range of its ratings, who gave them, and its group on screen.
+
+    kind: "rating", which probes learn to predict; or "score", a column of numbers that is known of every response of a pair.
+    """
 
     name: str
     low: float = 0.0
     high: float = 1.0
     source: str = ""
     group: str = ""
+    kind: str = "rating"
+
+    def described(self) -> dict:
+        """The same as plain values, for JSON."""
+        return {name: value for name, value in vars(self).items() if (name, value) != ("kind", "rating")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +160,7 @@ def rating_problems(ratings, objectives, responses) -> Iterator[WorkbenchError]:
     stray = ratings.loc[~ratings["response_id"].isin(responses["response_id"]), "response_id"]
     if len(stray):
         yield WorkbenchError(f"{listing(stray)} are no known responses", where="ratings, column response_id")
-    declared = {objective.name: objective for objective in objectives}
+    declared = {objective.name: objective for objective in objectives if objective.kind != "score"}
     columns = [column for column in ratings.columns if column != "response_id"]
     for name in columns:
         if name not in declared:
@@ -210,6 +219,27 @@ def score_problems(frames: Mapping[str, pd.DataFrame], responses: pd.DataFrame |
                 yield WorkbenchError(f"infinite score in rows {listing(np.flatnonzero(infinite))}", where=f"{where}, column {column}")
 
 
+def objective_problems(objectives: Iterable[Objective], frames: Mapping[str, pd.DataFrame],
+                       pairs: pd.DataFrame) -> Iterator[WorkbenchError]:
+    """Objectives of no known kind; scores that are no column of `frames`, or have no number for a response of a pair."""
+    for objective in objectives:
+        if objective.kind not in KINDS:
+            known = f"Known: {', '.join(KINDS)}"
+            yield WorkbenchError(f"objective {objective.name!r} is of kind {objective.kind!r}", where="objectives", remedy=known)
+        if objective.kind != "score":
+            continue
+        home = next((frame for frame in frames.values() if objective.name in frame and "response_id" in frame), None)
+        if home is None:
+            yield WorkbenchError(f"objective {objective.name!r} has no column", where="scores", remedy="Add its scores")
+            continue
+        needed = pd.unique(pairs[["chosen", "rejected"]].to_numpy().ravel())
+        column = home.drop_duplicates("response_id").set_index("response_id")[objective.name]
+        lacking = needed[column.reindex(needed).isna().to_numpy()]
+        if len(lacking):
+            what = f"no number for {len(lacking)} of {len(needed)} responses of pairs ({listing(lacking, 3)})"
+            yield WorkbenchError(what, where=f"scores, column {objective.name}", remedy="An objective needs one for each of them")
+
+
 def split_problems(splits: pd.DataFrame, families) -> Iterator[WorkbenchError]:
     """A family in two splits, in none, or in a split that does not exist."""
     for column in _NEEDED["splits"]:
@@ -242,3 +272,12 @@ def split_families(prompts: pd.DataFrame, shares=SHARES, seed: int = 0) -> pd.Da
         train = min(shares[0], 1 - 2 / len(table))  # of three families, one each
         table["split"] = np.where(place < train, "train", np.where(place < shares[0] + shares[1], "dev", "test"))
     return table.sort_values("family", ignore_index=True)[["family", "split"]]
+
+
+def of_split(table: pd.DataFrame, split: str | None) -> pd.DataFrame:
+    """The rows of one split, or all of them for None."""
+    if split is None:
+        return table
+    if split not in SPLITS:
+        raise WorkbenchError(f"unknown split {split!r}", remedy=f"Splits are {listing(SPLITS)}")
+    return table[table["split"] == split].reset_index(drop=True)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
+from collections.abc import Callable
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,8 @@ from .bundle import DESCRIBED, RESTORE, content_hash, read_folder, sha256, write
 from .errors import WorkbenchError, listing
 from .features import FeatureStore, only_writer
 from .measured import measure
-from .tables import Tables, score_problems, split_families
+from .readers.columns import align, read_scores
+from .tables import Objective, Tables, objective_problems, score_problems, split_families
 
 MODEL, MODEL_TENSORS = "model", "model.safetensors"
 
@@ -47,7 +51,7 @@ def write_study(tables: Tables, folder: Path, about: dict, features: dict | None
         files = {path: sha256(folder / path) for path in sorted(written)}
         described = {
             "schema": about["schema"], "name": about["name"], "hash": content_hash(files),
-            "objectives": [vars(objective) for objective in tables.objectives],
+            "objectives": [objective.described() for objective in tables.objectives],
             "features": features, "counts": counts,
             "files": files, **tables.notes, **info, **given,
         }
@@ -88,17 +92,58 @@ def study_of_scores(table: pd.DataFrame, prompts: pd.DataFrame | None) -> tuple[
     return info, {**frames, "scores": columns}
 
 
-def attach_model(info: dict, source: Path, folder: Path, name: str, model: Any) -> None:
-    """A written study's files and a model as a new study; its shards are linked where the disk can, else copied."""
+def attach_model(info: dict, source: Path | None, folder: Path, name: str, model: Any) -> None:
+    """A written study and a model as a new study."""
     if not info.get("features"):
         raise _nothing_to_read(name)
+
+    def put() -> tuple[list[str], dict]:
+        given, scored = _put_model(model, folder), scored_objectives(info)
+        if twice := [objective for objective in given["objectives"] if objective in scored]:
+            raise WorkbenchError(f"the model scores {listing(twice)}, which the study has as scores from elsewhere", where=name,
+                                 remedy="Attach it to the study without them")
+        return [f"{MODEL}/{DESCRIBED}", f"{MODEL}/{MODEL_TENSORS}"], {"model": given}
+
+    _extended(info, source, folder, name, put, without=f"{MODEL}/")
+
+
+def attach_scores(study: Any, folder: Path, name: str, scores: pd.DataFrame | str | Path, objectives: bool) -> None:
+    """A written study (its `Study`) and columns of numbers as a new study; arguments as for `Study.with_scores`."""
+    whole = isinstance(scores, pd.DataFrame)
+    source, where = ("", "scores") if whole else (Path(scores).name,) * 2
+    found = align(study, read_scores(scores, study), partial=not objectives, where=where)
+    columns = [str(column) for column in found.columns[1:]]
+    if taken := [column for column in columns if column in study.columns or column in study.objective_info]:
+        raise WorkbenchError(f"{listing(taken)}: a column or an objective of this study already", where=where, remedy="Rename yours")
+    stem = re.sub(r"[^\w.-]+", "-", columns[0]).strip(".-")[:80] or "scores"
+    label = next(one for one in chain([stem], (f"{stem}-{n}" for n in count(2))) if f"scores/{one}.parquet" not in study.info["files"])
+    declared = [Objective(column, source=source, group="Scores", kind="score").described() for column in columns if objectives]
+    found.attrs = {"objectives": objectives}  # in the file's bytes: the study's hash tells objectives from columns
+
+    def put() -> tuple[list[str], dict]:
+        write_parquet(folder / "scores" / f"{label}.parquet", found)
+        return [f"scores/{label}.parquet"], {"objectives": [*study.info["objectives"], *declared]}
+
+    _extended(study.info, study.folder, folder, name, put)
+
+
+def scored_objectives(info: dict) -> tuple[str, ...]:
+    """Objectives of a study that are columns of scores: no probe is fitted to them."""
+    return tuple(entry["name"] for entry in info["objectives"] if entry.get("kind") == "score")
+
+
+def _extended(info: dict, source: Path | None, folder: Path, name: str, put: Callable[[], tuple[list[str], dict]],
+              without: str | None = None) -> None:
+    """A written study's files in a new folder (shards are linked where the disk can, else copied) and those that `put` writes there."""
+    if source is None:
+        raise WorkbenchError("a study held in memory", where=name, remedy="Write it to a folder with Study.write")
     with only_writer(folder):
-        files = {path: digest for path, digest in info["files"].items() if not path.startswith(f"{MODEL}/")}
+        files = {path: digest for path, digest in info["files"].items() if without is None or not path.startswith(without)}
         for path in files:
             _bring(source / path, folder / path)
-        given = _put_model(model, folder)
-        files |= {path: sha256(folder / path) for path in (f"{MODEL}/{DESCRIBED}", f"{MODEL}/{MODEL_TENSORS}")}
-        described = {**info, "name": name, "hash": content_hash(files), "files": dict(sorted(files.items())), "model": given}
+        written, changes = put()
+        files |= {path: sha256(folder / path) for path in written}
+        described = {**info, "name": name, "hash": content_hash(files), "files": dict(sorted(files.items())), **changes}
         write_atomic(folder / "study.json", json.dumps(described, indent=1, ensure_ascii=False).encode())
 
 
@@ -157,5 +202,7 @@ def _columns_of(tables: Tables, scores: dict[str, pd.DataFrame]) -> dict[str, pd
         columns["measured"] = measure(tables.responses["text"])
         columns["measured"].insert(0, "response_id", tables.responses["response_id"].to_numpy())
     for problem in score_problems({f"scores/{label}": frame for label, frame in columns.items()}, tables.responses):
+        raise problem
+    for problem in objective_problems(tables.objectives, columns, tables.pairs):
         raise problem
     return columns

@@ -25,8 +25,9 @@ def files(folder) -> tuple[str, str]:
         said = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Good day."}, *said] if at % 3 == 1 else said
         answers = [f"{subject} is old. " * (1 + at % 3), f"Ask another of {subject}."]
         if at % 2:
-            pairs.append({"prompt": said, "chosen": [{"role": "assistant", "content": answers[at % 4 // 2]}],
-                          "rejected": [{"role": "assistant", "content": answers[1 - at % 4 // 2]}], "section": "odd" if at % 4 == 1 else "even"})
+            better = at % 4 // 2
+            chosen, rejected = ([{"role": "assistant", "content": answers[which]}] for which in (better, 1 - better))
+            pairs.append({"prompt": said, "chosen": chosen, "rejected": rejected, "section": "even" if better else "odd"})
         else:
             rated += [{"prompt": said, "response": one, "ratings": {"long": len(one.split()) / 40, "plain": float("Ask" not in one)}}
                       for one in answers]
@@ -37,13 +38,13 @@ def files(folder) -> tuple[str, str]:
 
 @pytest.mark.parametrize("architecture", ["llama", "gemma3", "qwen2"])
 def test_files_to_a_checkpoint_and_back(tmp_path, architecture, capsys):
-    base, (pairs, rated) = tiny.saved(tmp_path / "base", architecture), files(tmp_path)
+    base, (pairs, rated), recipe = tiny.saved(tmp_path / "base", architecture), files(tmp_path), str(tmp_path / "short.json")
     (tmp_path / "short.json").write_text(json.dumps(RECIPE))
     study_folder, checkpoint, again = (str(tmp_path / name) for name in ("study", "checkpoint", "again"))
     assert main(["extract", pairs, rated, "--backbone", str(base), "--stored", "F32", "--out", study_folder]) == 0
     assert main(["check", study_folder]) == 0
-    assert main(["fit", study_folder, "--scenario", str(tmp_path / "short.json")]) == 0
-    assert main(["export", study_folder, "--scenario", str(tmp_path / "short.json"), "--seed", "1", "--base", str(base), "--out", checkpoint]) == 0
+    assert main(["fit", study_folder, "--scenario", recipe]) == 0
+    assert main(["export", study_folder, "--scenario", recipe, "--seed", "1", "--base", str(base), "--out", checkpoint]) == 0
     capsys.readouterr()
 
     study = wb.Study.load(study_folder)

@@ -272,5 +272,5 @@ def test_first_the_encoder_is_loaded_and_trouble_is_told(own, monkeypatch):
 
 def test_why_no_text_can_be_edited(session, planted_study):
     shown = told(session)("look", item=session.items["pair_id"].iat[0])
-    assert shown["edit"]["why"].startswith("Unknown sentence encoder 'planted'. Known:")
-    assert "unknown sentence encoder" in told(session)("edit")["trouble"]["why"].lower()
+    assert shown["edit"]["why"].startswith("No model 'planted'. Hold it in this kernel:")
+    assert "no model" in told(session)("edit")["trouble"]["why"].lower()

@@ -12,17 +12,19 @@ from lettered import Lettered, lettered
 from planted import SMALL, planted
 
 from workbench.errors import WorkbenchError
-from workbench.features import Features, compose
+from workbench.extract import as_backbone, extract
+from workbench.features import Features, as_float32, compose, to_stored
 from workbench.measured import measure
 from workbench.scenario import edited
 from workbench.scenario.edited import rescorable, rescore
 from workbench.scenario.inputs import prepare
 from workbench.scenario.preview import preview
+from workbench.scenario.recipe import Scenario
 from workbench.scenario.result import HEAD
 from workbench.scenario.run import run
 from workbench.shipped import demo
 from workbench.study import Study
-from workbench.tables import Tables
+from workbench.tables import Objective, Tables
 
 PLAIN = {"gate": {"kind": "global"}}
 EDITS = {
@@ -112,7 +114,7 @@ def test_any_text_is_scored_and_what_was_not_read_is_said(study, results, text):
 
 def test_reasons_why_not(study, results, tmp_path):
     result, now = results["as rated"], texts(study, results["as rated"], 0)
-    with pytest.raises(WorkbenchError, match="unknown sentence encoder 'lettered'"):
+    with pytest.raises(WorkbenchError, match="no model 'lettered'. Hold it in this kernel: .*load.'lettered'.*or load its folder"):
         rescore(result, study, **now)
     with pytest.raises(WorkbenchError, match="is of study"):
         rescorable(result, replace(study, info={**study.info, "hash": "another"}))
@@ -158,8 +160,36 @@ def test_the_encoder_of_the_package_makes_the_rows_that_the_study_holds():
         pytest.skip(str(error))
     encoder = edited.encoder_of(study)
     assert edited.encoder_of(study) is encoder and encoder.max_tokens == study.info["features"]["max_tokens"]
-    assert edited._fitting(encoder, study) is encoder
+    assert edited._fitting(as_backbone(encoder, {}), study).encoder is encoder
     for kind, row in (("prompt", 7), ("response", 9)):
         text = study.table(f"{kind}s")["text"].iat[row]
-        found = edited._rows(study, encoder, kind, (text + " ",))
+        found = as_float32(to_stored(encoder.encode([text + " "]), "F16"))
         np.testing.assert_allclose(found, study.store.rows(kind, np.array([row])), atol=4e-5)
+        assert np.array_equal(edited._held(study, kind, text), study.store.rows(kind, np.array([row])))
+
+
+def test_conversations_are_scored_by_the_backbone_that_the_kernel_holds(tmp_path):
+    import tiny
+    from extract.talks import talks
+
+    from workbench.backbone import CausalBackbone
+
+    backbone = CausalBackbone.load(tiny.saved(tmp_path / "held", "llama"))
+    tables = talks(tmp_path, 24)
+    rated = tables.responses[["response_id"]].assign(long=tables.responses["text"].str.len() / 200)
+    study = extract(replace(tables, ratings=rated, objectives=(Objective("long"),)), tmp_path / "s", backbone=backbone, dtype="F32")
+    result = run(Scenario(gate={"kind": "global"}, seeds=(0,)), study, cache=False)
+    for at in range(len(result.pairs)):
+        now = texts(study, result, at)
+        found = rescore(result, study, **now)  # nothing is given: the kernel holds it
+        np.testing.assert_allclose(found.rewards, own_rewards(result, at), atol=1e-4)
+        again = rescore(result, study, **now | {"chosen": now["chosen"] + " "})  # the template trims: the same conversation
+        np.testing.assert_allclose(again.rewards, found.rewards, atol=1e-4)
+        longer = rescore(result, study, **now | {"prompt": now["prompt"] + " Be brief."})
+        assert np.abs(longer.rewards - found.rewards).max() > 1e-4  # an answer is read after its prompt
+    system = next(at for at in range(len(result.pairs)) if texts(study, result, at)["prompt"].startswith("System: "))
+    now = texts(study, result, system)
+    assert edited._messages(study, now["prompt"] + "!")[0]["role"] == "system"
+    with pytest.raises(WorkbenchError, match="edit cannot be read: .* tokens, more than 2048"):
+        rescore(result, study, **now | {"chosen": "word " * 3000})
+    del backbone

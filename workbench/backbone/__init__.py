@@ -20,7 +20,7 @@ def load(name: str | Path, **options) -> SentenceEncoder | CausalBackbone:
     options: those of `CausalBackbone.load` or `SentenceEncoder.load`. WorkbenchError for a model that cannot be found or read.
     """
     kind = SentenceEncoder if _reads_both_ways(model_folder(name)) else CausalBackbone
-    known = inspect.signature(vars(kind)["load"].__func__).parameters
+    known = inspect.signature(kind.load).parameters
     if unknown := [option for option in options if option not in known]:
         what = "sentence encoder" if kind is SentenceEncoder else "decoder model"
         raise WorkbenchError(f"{name} is a {what}: it takes no {', '.join(unknown)}", remedy="Leave that out")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 from jaxtyping import Float, Integer
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 OVERLONG = ("skip", "cut")
 MAX_TOKENS = 4096
 DTYPES = ("float32", "bfloat16", "float16")
+_LOADED: WeakValueDictionary[str, CausalBackbone] = WeakValueDictionary()  # by name, while somebody holds them
 BATCH_TOKENS = {"cpu": 2048, "cuda": 16384}
 SOFTMAX = 120  # what exp and the rest cost for one pair of tokens in one head, in operations of a matrix product
 LIKENESS = {"float32": 1e-3, "bfloat16": 0.1, "float16": 0.05}  # how far a tree may be from its conversations one by one
@@ -77,7 +79,14 @@ class CausalBackbone:
         model, extra = read_transformer(folder, dtype, device)
         batch = batch_tokens or BATCH_TOKENS.get(device.split(":")[0], BATCH_TOKENS["cpu"])
         shown = str(name) if not Path(name).is_dir() else Path(name).resolve().name
-        return cls(shown, folder, model.config.hidden_size, max_tokens, overlong, device, dtype, chat, model.config, extra, batch, model)
+        found = cls(shown, folder, model.config.hidden_size, max_tokens, overlong, device, dtype, chat, model.config, extra, batch, model)
+        _LOADED[shown] = found
+        return found
+
+    @staticmethod
+    def loaded(name: str) -> CausalBackbone | None:
+        """The one of that name that this process loaded last and holds still: it may come from a folder that no name tells."""
+        return _LOADED.get(name)
 
     def __reduce__(self):
         """In another process it is loaded again, on whatever device of this kind is there."""

@@ -27,8 +27,8 @@ def package_folder(name: str) -> Path:
     return folder
 
 
-def model_folder(name: str | Path) -> Path:
-    """The folder of a model: one on disk, an installed package's, the hub's cache, else fetched from the hub.
+def model_folder(name: str | Path, *, fetch: bool = True) -> Path:
+    """The folder of a model: one on disk, an installed package's, the hub's cache, else (with `fetch`) fetched from the hub.
 
     WorkbenchError at once, without retries, for a hub that cannot be reached, an id that it does not have, or a folder
     that holds no safetensors checkpoint.
@@ -40,17 +40,18 @@ def model_folder(name: str | Path) -> Path:
         return _checked(folder)
     if isinstance(name, Path) or not HUB_ID.fullmatch(name):
         raise WorkbenchError(f"no model {str(name)!r}", remedy=f"Name a folder, a hub id (owner/name), or {', '.join(PACKAGES)}")
-    return _checked(_from_hub(name))
+    return _checked(_from_hub(name, fetch))
 
 
-def _from_hub(name: str) -> Path:
+def _from_hub(name: str, fetch: bool) -> Path:
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
 
     try:
         return Path(snapshot_download(name, local_files_only=True, allow_patterns=WANTED))
     except LocalEntryNotFoundError:
-        pass
+        if not fetch:
+            raise WorkbenchError(f"{name} is not on this machine", remedy="Load it once, or name its folder") from None
     remedy = "Fetch the model on a machine that can, and name its folder"
     try:
         HfApi().model_info(name, timeout=PATIENCE)  # fails at once where a download would try again and again

@@ -209,7 +209,7 @@ class CrossEncoder(ScalarReward):
 
         with torch.inference_mode():
             ids, lengths = (torch.from_numpy(part).to(self.device, torch.long) for part in (batch.ids, batch.lengths))
-            mask = torch.ones_like(ids)
+            mask = (torch.arange(ids.shape[1], device=self.device) < lengths[:, None]).long()
             known = {} if batch.types is None else {"token_type_ids": torch.from_numpy(batch.types).to(self.device, torch.long)}
             return self._model(input_ids=ids, attention_mask=mask, **known).logits.float().cpu().numpy()
 

@@ -20,7 +20,8 @@ def read_regression(path: str | Path) -> ObjDim:
 
     WorkbenchError for a file without it or with other values than finite numbers, and for a pickle that holds more than tensors.
     """
-    path, state = Path(path), _state(path)
+    path = Path(path)
+    state = _state(path)
     if "weight" not in state or state["weight"].ndim != 2:
         shapes = listing(f"{name} {list(value.shape)}" for name, value in state.items())
         raise WorkbenchError("no regression weight [K, d]", where=path.name, remedy=f"It holds {shapes or 'nothing'}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from argparse import Namespace
 from pathlib import Path
 
@@ -46,21 +47,38 @@ def extract(args: Namespace) -> int:
 
 def score(args: Namespace) -> int:
     """A scalar reward model's score of every response, as one more objective of a new study."""
+    from ..backbone.rewards import ScalarReward
     from ..extract.scoring import score_responses
+    from ..features import only_writer
 
-    study, folder = reading.study(args.study), reading.folder(args.out)
-    found = score_responses(study, _options(args, "model"), name=args.name or Path(args.model).name, work=Path(folder), engine=_engine(args),
-                            progress=progress(args))
-    made = study.with_scores(found, folder)
-    finish()
-    said = {"study": about(made), "column": found.columns[-1], "responses": len(found), "unscored": int(found.iloc[:, -1].isna().sum())}
-    say(said if args.json else f"{made.folder}: {said['column']} of {said['responses']} responses; study {made.name} {made.hash}")
+    study, folder, engine = reading.study(args.study), Path(reading.folder(args.out)), _engine(args)
+    work = folder / "scoring"  # what a killed run has done; the study is written beside it
+    with only_writer(folder, ".score.lock"):
+        model = ScalarReward.load(args.model, **_options(args))
+        found = score_responses(study, model, name=args.name, work=work, engine=engine, progress=progress(args))
+        finish()
+        name, unscored = found.columns[-1], found["response_id"][found.iloc[:, -1].isna()]
+        whole = not study.table("pairs")[["chosen", "rejected"]].isin(set(unscored)).any(axis=None)
+        made = study.with_scores(found, folder, objectives=whole)
+        shutil.rmtree(work)
+    skipped = {"unscored": len(unscored), **({"for example": next(iter(found.attrs["skipped"].values()))} if len(unscored) else {})}
+    if args.json:
+        say({"study": about(made), "column": name, "objective": whole, "responses": len(found), **skipped})
+    else:
+        say(f"{made.folder}: {name} of {len(found)} responses; study {made.name} {made.hash}")
+        if len(unscored):
+            say(f"unscored: {json.dumps(skipped, ensure_ascii=False)}")
     return 0
+
+
+def _options(args: Namespace) -> dict:
+    """What is said of how a model is loaded, where something is."""
+    return {name: getattr(args, name) for name in LOADED if getattr(args, name, None) is not None}
 
 
 def _loaded(args: Namespace) -> tuple:
     """The backbone, and where it belongs to a reward model with a gate, that model."""
-    from .. import backbone
+    from ..armorm.opening import open_model
 
     options = {name: getattr(args, name) for name in LOADED if getattr(args, name) is not None}
     if "gating_pattern" in options and re.fullmatch(r"\d+(,\d+)*", options["gating_pattern"]):
@@ -70,14 +88,7 @@ def _loaded(args: Namespace) -> tuple:
             options["chat_template"] = Path(args.chat_template).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             raise WorkbenchError("cannot read the chat template", where=args.chat_template, remedy="Name a Jinja file in UTF-8") from None
-    from ..armorm.checkpoint import is_gated
-
-    if is_gated(backbone.model_folder(args.backbone)):
-        from ..armorm.model import ArmoRM
-
-        found = ArmoRM.from_pretrained(args.backbone, **options)
-        return found.backbone, found.reward_model()
-    return backbone.load(args.backbone, **options), None
+    return open_model(args.backbone, **options)
 
 
 def _engine(args: Namespace):

@@ -22,7 +22,9 @@ def import_(args: Namespace) -> int:
     from ..caches import diagnose_gate, import_caches
 
     model = _trained(args) if args.regression or args.gate else None
-    study = import_caches(reading.folder(args.out), stage1=args.stage1, stage2=args.stage2, objectives=args.objectives, name=args.name,
+    named = {"stage1": args.stage1, "stage2": args.stage2}
+    stages = {name: files[0] if len(files) == 1 else files for name, files in named.items() if files}  # one may be a folder
+    study = import_caches(reading.folder(args.out), **stages, objectives=args.objectives, name=args.name,
                           **({} if model is None else {"model": model}))
     counts, said = {name: study.info["counts"][name] for name in ("prompts", "responses", "pairs")}, {}
     if args.gate and counts["pairs"]:
@@ -42,13 +44,13 @@ def _trained(args: Namespace):
     from ..armorm.checkpoint import objective_names
     from ..armorm.parts import reward_model_from
     from ..caches import read_gate, read_regression
-    from ..scalarize.weights import UniformWeights
+    from ..scalarize.weights import FixedWeights
 
     if not args.regression:
         raise WorkbenchError("--gate without --regression", remedy="A gate weighs the scores of a regression: name both")
     weight = read_regression(args.regression)
     names = objective_names(args.objectives, len(weight), args.regression)
-    gate = read_gate(args.gate, names) if args.gate else UniformWeights(np.full(len(names), 1 / len(names)), names)
+    gate = read_gate(args.gate, names) if args.gate else FixedWeights(np.full(len(names), 1 / len(names)), names)
     return reward_model_from(weight, names, gate=gate)
 
 

@@ -5,6 +5,6 @@ from __future__ import annotations
 from .estimate import Estimate, estimate
 from .progress import ExtractProgress
 from .run import extract
-from .texts import Encoder
+from .texts import Backbone, Encoder, as_backbone
 
-__all__ = ["Encoder", "Estimate", "ExtractProgress", "estimate", "extract"]
+__all__ = ["Backbone", "Encoder", "Estimate", "ExtractProgress", "as_backbone", "estimate", "extract"]

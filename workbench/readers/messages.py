@@ -20,6 +20,7 @@ ROLES = {
     "tool": "tool",
     "function": "tool",
 }
+TOLD = re.compile(r"\n\n(System|User|Assistant|Tool): ")
 Turn = tuple[str, str]  # role, content
 _EACH = 'Each is {"role": "user", "content": "…"}'
 
@@ -74,6 +75,15 @@ def told(prompt: Any) -> tuple[Any, str | None]:
     text = "\n\n".join(f"{role.capitalize()}: {content}" for role, content in prompt)
     messages = json.dumps([{"role": role, "content": content} for role, content in prompt], ensure_ascii=False)
     return (text if any(content.strip() for _, content in prompt) else ""), messages
+
+
+def retold(text: str) -> list[dict]:
+    """`told` undone as far as text tells: turns under their markers, if it begins with one and ends in the user's; else one user turn."""
+    first, *rest = TOLD.split(f"\n\n{text}")
+    said = list(zip(rest[0::2], rest[1::2]))
+    if first or not said or said[-1][0] != "User":
+        said = [("User", text)]
+    return [{"role": role.lower(), "content": content} for role, content in said]
 
 
 def messages_of(prompts: pd.DataFrame) -> list[list[dict]]:

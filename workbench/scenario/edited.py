@@ -10,11 +10,13 @@ import pandas as pd
 from jaxtyping import Float
 
 from ..axes import SIDES, RowDim
-from ..backbone import SentenceEncoder, model_folder
+from ..backbone import PACKAGES, CausalBackbone, load, model_folder
+from ..backbone.conversations import Group
 from ..errors import WorkbenchError, listing
-from ..extract import Encoder
+from ..extract import Backbone, Encoder, as_backbone
 from ..features import Features, as_float32, compose, to_stored
 from ..measured import COLUMNS, measure
+from ..readers.messages import messages_of, retold
 from ..scores import Scores
 from ..study import Study
 from .inputs import Inputs, Split, prepare
@@ -51,25 +53,25 @@ class Edited:
         return self.result.weights[:, 0]
 
 
-def rescore(result: Result, study: Study, *, prompt: str, chosen: str, rejected: str, encoder: Encoder | None = None) -> Edited:
+def rescore(result: Result, study: Study, *, prompt: str, chosen: str, rejected: str,
+            encoder: Encoder | Backbone | None = None) -> Edited:
     """Score three texts as `result` scores a pair of its study: its backbone, probes, penalties, and every seed's gate.
 
     Nothing is trained or kept. A text that the study has keeps the features stored for it; another one's are rounded as
     those are (its own texts, encoded again, give rewards within 1e-4 of what they are). Columns measured on text (n_words …)
-    are measured on these. encoder: the study's own when None, from its installed package (`encoder_of`). Raises
-    WorkbenchError where `rescorable` or the encoder does.
+    are measured on these. encoder: the study's own when None (`encoder_of`). Raises WorkbenchError for a conversation that
+    its backbone cannot read, and where `rescorable` or the encoder does.
     """
     rescorable(result, study)
-    encoder = _fitting(encoder_of(study) if encoder is None else encoder, study)
-    texts = {"prompt": prompt, "chosen": chosen, "rejected": rejected}
-    long = encoder.token_counts(list(texts.values())) > encoder.max_tokens
-    inputs = _with(prepare(study), _features(study, encoder, *texts.values()), measure([chosen, rejected]))
+    backbone = _fitting(as_backbone(encoder_of(study) if encoder is None else encoder, {}), study)
+    features, cut = _features(study, backbone, prompt, (chosen, rejected))
+    inputs = _with(prepare(study), features, measure([chosen, rejected]))
     found = assemble(result.scenario, inputs, result.gates, result.seeds, split=EDITED)
     if found.names == (HEAD,):
         rewards = np.stack([gate(inputs.split(EDITED).features)[0] for gate in result.gates])
     else:
         rewards = found.weights[:, 0] @ found.scores.values[0].T
-    return Edited(found, rewards.astype(np.float64), tuple(name for name, more in zip(texts, long) if more))
+    return Edited(found, rewards.astype(np.float64), cut)
 
 
 def rescorable(result: Result, study: Study) -> None:
@@ -93,47 +95,80 @@ def rescorable(result: Result, study: Study) -> None:
                              remedy="A scenario over rated objectives and measured columns scores other texts too")
 
 
-def encoder_of(study: Study) -> SentenceEncoder:
-    """The encoder that made a study's features, loaded once (seconds); WorkbenchError where it is not installed."""
-    return _loaded(encoder_is_here(study), int(study.info["features"].get("max_tokens", 0)))
+def encoder_of(study: Study) -> Encoder | Backbone:
+    """The backbone that made a study's features: one that this process holds, else loaded once; WorkbenchError where it is not here."""
+    name, told = encoder_is_here(study), study.info["features"]
+    options = {"max_tokens": told.get("max_tokens"), "gating_pattern": told.get("gating_pattern"), "overlong": told.get("overlong")}
+    return CausalBackbone.loaded(name) or _loaded(name, tuple((key, _frozen(value)) for key, value in options.items() if value))
+
+
+def _frozen(value):
+    return tuple(value) if isinstance(value, list) else value
 
 
 def encoder_is_here(study: Study) -> str:
-    """The name of the encoder that made a study's features; WorkbenchError where it is unknown or not installed. Loads nothing."""
+    """The name of the backbone that made a study's features; WorkbenchError where it is unknown or not on this machine. Loads nothing."""
     if not isinstance(name := study.info["features"].get("backbone"), str):
         raise WorkbenchError("the study does not say which encoder made its features", where=study.name)
-    model_folder(name)
+    if CausalBackbone.loaded(name) is None:
+        try:
+            model_folder(name, fetch=False)
+        except WorkbenchError as error:
+            if name in PACKAGES:
+                raise
+            remedy = f"Hold it in this kernel: model = wb.backbone.load({name!r}), or load its folder"
+            raise WorkbenchError(error.what, remedy=remedy) from None
     return name
 
 
 @lru_cache(maxsize=1)
-def _loaded(name: str, max_tokens: int) -> SentenceEncoder:
-    return SentenceEncoder.load(name, device="cpu", **({"max_tokens": max_tokens} if max_tokens else {}))
+def _loaded(name: str, options: tuple) -> Encoder | Backbone:
+    return load(name, **dict(options))
 
 
-def _fitting(encoder: Encoder, study: Study) -> Encoder:
-    """The encoder itself, if its vectors are of the kind that the study holds."""
-    wanted = study.info["features"].get("weights", encoder.fingerprint), *(study.store.dim(kind) for kind in ("prompt", "response"))
-    if wanted != (encoder.fingerprint, encoder.dim, encoder.dim):
-        raise WorkbenchError(f"{encoder.name} is not the encoder that made this study's features", where=study.name,
-                             remedy=f"They are by {study.info['features'].get('backbone')} {wanted[0]}")
-    return encoder
+def _fitting(backbone: Backbone, study: Study) -> Backbone:
+    """The backbone itself, if its vectors are of the kind that the study holds."""
+    told = study.info["features"]
+    wanted = told.get("weights", backbone.fingerprint), *(study.store.dim(kind) for kind in ("prompt", "response")), told.get("chat")
+    if wanted != (backbone.fingerprint, backbone.dim, backbone.dim, backbone.identity.get("chat")):
+        raise WorkbenchError(f"{backbone.name} is not the encoder that made this study's features", where=study.name,
+                             remedy=f"They are by {told.get('backbone')} {wanted[0]}")
+    return backbone
 
 
-def _features(study: Study, encoder: Encoder, *texts: str) -> Features:
-    """Of one pair."""
-    prompt, answers = _rows(study, encoder, "prompt", texts[:1]), _rows(study, encoder, "response", texts[1:])
-    return Features(prompt, compose(prompt[:, None], answers[None], tuple(study.info["features"]["compose"])))
+def _features(study: Study, backbone: Backbone, prompt: str, answers: tuple[str, str]) -> tuple[Features, tuple[str, ...]]:
+    """Of one pair, and which of its texts were not read to the end. What the study holds stays as it is; the rest is computed."""
+    rows = [_held(study, "prompt", prompt), *(_held(study, "response", answer, prompt) for answer in answers)]
+    wanted = tuple((slot, answer) for slot, answer in enumerate(answers, 1) if rows[slot] is None)
+    group = Group(prompt, _messages(study, prompt), 0 if rows[0] is None else None, wanted)
+    work = backbone.plan([group])
+    if why := next(iter(work.skipped.values()), None):
+        raise WorkbenchError(f"the edit cannot be read: {why}", where=study.name, remedy="Make it shorter, or another conversation")
+    for batch in work.batches:
+        for slot, vector in zip(batch.slots, backbone.run(batch)):
+            kind = "response" if slot else "prompt"
+            rows[slot] = as_float32(to_stored(np.asarray(vector, np.float32)[None], study.store.index["kinds"][kind]["dtype"]))
+    found = Features(rows[0], compose(rows[0][:, None], np.concatenate(rows[1:])[None], tuple(study.info["features"]["compose"])))
+    whole = backbone.plan([Group(prompt, group.messages, 0, tuple(enumerate(answers, 1)))])
+    return found, tuple(name for slot, name in enumerate(("prompt", *SIDES)) if slot in whole.cut)
 
 
-def _rows(study: Study, encoder: Encoder, kind: str, texts: tuple[str, ...]) -> RowDim:
-    """A text of the study has the row that the study holds, so that what was not edited stays as it is; others are encoded."""
-    store, known, out = study.store, study.table(f"{kind}s")["text"], []
-    for text in texts:
-        at = np.setdiff1d(np.flatnonzero(known == text), list(store.skipped(kind)))
-        row = store.rows(kind, at[:1]) if len(at) else np.asarray(encoder.encode([text]), np.float32)
-        out.append(as_float32(to_stored(row, store.index["kinds"][kind]["dtype"])))
-    return np.concatenate(out)
+def _held(study: Study, kind: str, text: str, prompt: str | None = None) -> RowDim | None:
+    """The row that the study holds for a text (of an answer to that prompt, where features read both), or None."""
+    table = study.table(f"{kind}s")
+    at = table["text"] == text
+    if kind == "response" and study.info["features"]["compose"] == ["response"]:
+        prompts = study.table("prompts")
+        at &= table["prompt_id"].isin(prompts.loc[prompts["text"] == prompt, "prompt_id"])
+    places = np.setdiff1d(np.flatnonzero(at), list(study.store.skipped(kind)))
+    return study.store.rows(kind, places[:1]) if len(places) else None
+
+
+def _messages(study: Study, prompt: str) -> list[dict]:
+    """The study's own conversation of that text; else the text read as it is told (`readers.messages.retold`)."""
+    prompts = study.table("prompts")
+    known = prompts[prompts["text"] == prompt]
+    return messages_of(known)[0] if len(known) else retold(prompt)
 
 
 def _with(inputs: Inputs, features: Features, measured: pd.DataFrame) -> Inputs:

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from ..bundle import DESCRIBED, RESTORE, pack, sha256, unpack
 from ..errors import WorkbenchError, listing
 from ..model import RewardModel
+from ..scalarize.base import Gate
 from ..scalarize.gate import SoftmaxGate
 from ..scalarize.weights import FixedWeights
 from ..study import Study
@@ -48,9 +49,9 @@ def _loaded(folder: Path, digest: str) -> RewardModel:
 
 
 def published(study: Study) -> Scenario:
-    """The recipe that is the study's model as it was published: its objectives, penalties, multipliers and gate."""
+    """The recipe that is the study's model as it was published: its objectives, and no others, penalties, multipliers and gate."""
     model = model_of(study)
-    keep = None if set(model.names) == set(model.probes.names) else model.names
+    keep = None if set(model.names) == set(study.objectives) else model.names
     debias = {} if model.debias is None else {"debias": model.debias.against, "debias_method": GIVEN}
     return Scenario(name=PUBLISHED, keep=keep, multiply=dict(model.multiplier or {}), gate={"kind": GIVEN}, **debias)
 
@@ -87,7 +88,7 @@ def penalty(model: RewardModel | None, column: str, nuisances: tuple[str, ...]) 
     return np.atleast_2d(debias.penalty)[[debias.against.index(name) for name in nuisances], debias.names.index(column)]
 
 
-def gate_over(model: RewardModel | None, names: tuple[str, ...]) -> SoftmaxGate | FixedWeights:
+def gate_over(model: RewardModel | None, names: tuple[str, ...]) -> Gate:
     """The model's gate over these objectives alone: what others weigh is shared out among them, as `preview` does it.
 
     One that the gate does not know weighs nothing. WorkbenchError without a model, and where none of them weighs anything.

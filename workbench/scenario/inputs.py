@@ -76,9 +76,10 @@ class Split:
 class Inputs:
     """Scores of a study's pairs as probes or columns give them, the training deviation of each, and penalties asked for.
 
-    names: objectives; probes: fitted on all train ratings, with the offset [obj] that puts them on the ratings' scale, None
-    for a study of scores; train_predictions: by response_id, from probes that never saw its family; predictions: of every
-    response, by the final probes. Columns come divided by their deviation on train, `split(...).scores` as they are.
+    names: objectives, those of the probes and then those that are scores from elsewhere (`Study.scored`); probes: fitted on all
+    train ratings, with the offset [obj] that puts them on the ratings' scale, None for a study of scores; train_predictions: by
+    response_id, from probes that never saw its family; predictions: of every response, by the final probes. Columns come divided
+    by their deviation on train, `split(...).scores` as they are.
 
     Train pairs are scored twice. "train", what gates learn from: out of family, by probes of the folds. "reference": by
     the probes that score dev, test and every later pair, so deviations and penalties used there are fitted there. The
@@ -108,14 +109,9 @@ class Inputs:
 
     def deviation(self, column: str, split: str = "reference") -> float:
         """Standard deviation over both sides of the train pairs, scored as `split` is; 1 where it is constant. A model has its own."""
-        if self.model is not None and column in self.names:
+        if self.model is not None and column in self.probes.names:
             return float(self.model.scale[self.names.index(column)])
-
-        def spread():
-            std = float(self._values(column, basis(split)).std())
-            return std if std > 0 else 1.0
-
-        return self.once(("deviation", column, basis(split)), spread)
+        return self.once(("deviation", column, basis(split)), lambda: float(self._values(column, basis(split)).std()) or 1.0)
 
     @cached_property
     def scale(self) -> Float[np.ndarray, " obj"]:
@@ -147,7 +143,7 @@ class Inputs:
 
     def _solve(self, column, nuisances, method, nonnegative, split) -> np.ndarray:
         names = (column, *nuisances)
-        as_rated = method == "grid" and all(name in self.names for name in names)  # the grid is meant for scores on [0, 1]
+        as_rated = method == "grid" and all(name in (self.probes or self).names for name in names)  # the grid is meant for [0, 1]
         read = self._values if as_rated else self.column
         scores = Scores(np.stack([read(name, split) for name in names], axis=-1), names)
         found = Debiased.fit(scores, against=nuisances, method=method, nonnegative=nonnegative)
@@ -201,14 +197,14 @@ def prepare(study: Study, *, store: bool = True) -> Inputs:
 
     Probes are fitted on train ratings mapped to [0, 1] by declared range; train pairs are scored by probes that never saw
     their family. A study without features or ratings offers its columns of scores as objectives; one with a model is scored
-    by that model.
+    by that model. Objectives that are scores from elsewhere come beside those of the probes.
     """
     key = _key(study)
     with _LOCK:
         if key not in _MADE:
             while len(_MADE) >= 4 or (_MADE and budget.room() < 0):
                 _MADE.pop(next(iter(_MADE)))
-            _MADE[key] = _prepare(study, store)
+            _MADE[key] = _joined(_prepare(study, store))
             budget.keeper(_MADE[key])
         return _MADE[key]
 
@@ -236,20 +232,27 @@ def _prepare(study: Study, store: bool) -> Inputs:
     folder = cache.runs_folder(study) / f"inputs-{study.hash}-{cache.code_hash()}"
     found = cache.load(folder) if store else None
     if found is None:
-        probes, offset, crossed, final = fit_probes(study)
+        rated = [entry for entry in study.info["objectives"] if entry["name"] not in study.scored]
+        probes, offset, crossed, final = fit_probes(replace(study, info={**study.info, "objectives": rated}))
         if store:
-            arrays = {f"probes.{name}": value for name, value in probes.state().items()}
-            packed = pack({**arrays, "offset": offset, "train": crossed, "all": final})
-            cache.keep(folder, {"inputs.safetensors": packed}, {"study": study.hash})
+            arrays = {"offset": offset, "train": crossed, "all": final, **{f"probes.{name}": v for name, v in probes.state().items()}}
+            cache.keep(folder, {"inputs.safetensors": pack(arrays)}, {"study": study.hash})
     else:
         arrays = unpack(found[1]["inputs.safetensors"])
         offset, crossed, final = (arrays.pop(name) for name in ("offset", "train", "all"))
         probes = LinearProbes.from_state({name.removeprefix("probes."): value for name, value in arrays.items()})
-    tables = [
-        pd.DataFrame(values, index=study.split_responses(split, text=False)["response_id"], columns=list(probes.names), copy=False)
-        for values, split in ((crossed, "train"), (final, None))
-    ]
+    tables = [pd.DataFrame(values, study.split_responses(split, text=False)["response_id"], list(probes.names), copy=False)
+              for values, split in ((crossed, "train"), (final, None))]
     return Inputs(study, probes.names, probes, offset, *tables)
+
+
+def _joined(inputs: Inputs) -> Inputs:
+    """With objectives that are scores from elsewhere beside those of the probes, the same for train pairs as for all others."""
+    if inputs.probes is None or not inputs.study.scored:
+        return inputs
+    columns = pd.DataFrame({name: inputs.study.column(name) for name in inputs.study.scored}, dtype=np.float64)
+    train, every = (table.join(columns) for table in (inputs.train_predictions, inputs.predictions))
+    return replace(inputs, names=(*inputs.names, *columns), train_predictions=train, predictions=every)
 
 
 def _split(inputs: Inputs, name: str) -> Split:

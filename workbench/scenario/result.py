@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from ..axes import Obj, Pair, PairObj, PairSide, SeedPair, SeedPairObj
-from ..errors import WorkbenchError
+from ..errors import WorkbenchError, listing
 from ..evaluate.attribution import decisive_shares, decompose, flip_certificates, mass_moves
 from ..evaluate.correlation import equivalence_table, verbosity_table
 from ..evaluate.inference import family_codes
@@ -21,7 +21,7 @@ from ..scores import Scores
 from ..study import Study
 from . import cache, given
 from .gates import weights_of
-from .inputs import prepare
+from .inputs import Inputs, prepare
 from .plan import Plan
 from .recipe import GIVEN, Scenario
 
@@ -212,7 +212,7 @@ class Result:
         return tested.metrics
 
     def reward_model(self, seed: int | None = None) -> RewardModel:
-        """Probes, scale, debias and one seed's gate as one model. WorkbenchError where a measured column is part of it."""
+        """Probes, scale, debias and one seed's gate as one model. WorkbenchError where a measured column, or a score, is part of it."""
         plan = Plan.make(self.scenario, prepare(self.study))
         if not self.gates or self.names == (HEAD,) or plan.inputs.probes is None:
             raise WorkbenchError("no probes and gate to make a model of", remedy="Train a gate over objectives on a study with features")
@@ -221,8 +221,20 @@ class Result:
                                  remedy="Use objectives alone, swapped for nothing, to export")
         if seed not in (None, *self.seeds):
             raise WorkbenchError(f"no gate of seed {seed}", remedy=f"Trained are {', '.join(map(str, self.seeds))}")
-        gate = self.gates[0 if seed is None else self.seeds.index(seed)]
-        return RewardModel(plan.inputs.probes, plan.inputs.scale, plan.debiased(self.scenario), gate, dict(self.scenario.multiply) or None)
+        gate, probes = self.gates[0 if seed is None else self.seeds.index(seed)], plan.inputs.probes
+        if scored := [name for name in dict.fromkeys((*plan.names, *plan.nuisances)) if name not in probes.names]:
+            raise WorkbenchError(f"{listing(scored)}: scores from elsewhere, which no model computes from features", where="scenario",
+                                 remedy="Train without them to export")
+        plan, factors = replace(plan, inputs=_probed(plan.inputs)), {n: by for n, by in self.scenario.multiply.items() if n in probes.names}
+        return RewardModel(probes, plan.inputs.scale, plan.debiased(self.scenario), gate, factors or None)
+
+
+def _probed(inputs: Inputs) -> Inputs:
+    """Without objectives that are scores from elsewhere."""
+    if inputs.names == (names := inputs.probes.names):
+        return inputs
+    train, every = (table[list(names)] for table in (inputs.train_predictions, inputs.predictions))
+    return replace(inputs, names=names, train_predictions=train, predictions=every, kept={})
 
 
 def assemble(scenario: Scenario, inputs, gates: tuple, seeds: tuple[int, ...], *, split: str = "dev", weights: SeedPairObj | None = None,
@@ -265,7 +277,7 @@ def _notes(plan: Plan, data) -> tuple[str, ...]:
         said += [f"negative penalty: debias rewards {' or '.join(plan.nuisances)} for {', '.join(negative)}"] if negative else []
     edge = [name for name in (plan.inputs.probes.at_edge if plan.inputs.probes else ()) if name in plan.sources]
     said += [f"{', '.join(edge)}: the probe's best alpha is at the edge of its grid"] if edge else []
-    as_is = [source for source in plan.sources if source not in plan.inputs.names] if plan.how[0] == GIVEN else []
+    as_is = [source for source in plan.sources if source not in plan.inputs.probes.names] if plan.how[0] == GIVEN else []
     said += [f"{', '.join(as_is)}: the model has no penalty for it, it is taken as it is"] if as_is else []
     said += [f"{data.left_out} pairs without features left out"] if data.left_out else []
     return tuple(said)
