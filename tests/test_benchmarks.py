@@ -21,7 +21,8 @@ import speed_page  # noqa: E402
 SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py") if "\nif __name__" in path.read_text(encoding="utf-8"))
 NOT_TIMED = {"speed_page", "real_data"}  # these write another table
 IN_A_BROWSER = {"cold_workbench", "retrain_click"}
-ASKED = {"gate_gpu": ("--device", "cpu"), "probes_gpu": ("--device", "cpu"), "default_retrain": ("--threads", "1", "--study", "{study}")}
+ASKED = {**dict.fromkeys(("gate_gpu", "probes_gpu", "extraction_gpu"), ("--device", "cpu")),
+         "default_retrain": ("--threads", "1", "--study", "{study}")}
 
 
 @pytest.fixture

@@ -179,5 +179,7 @@ def _with(inputs: Inputs, features: Features, measured: pd.DataFrame) -> Inputs:
         values = np.stack([columns.get(name, np.zeros((1, 2))) for name in inputs.names], axis=-1)
     else:
         values = inputs.probes(features).values + inputs.offset
+        foreign = len(inputs.names) - values.shape[-1]  # objectives scored elsewhere, which take no part: `rescorable` refuses that
+        values = np.concatenate([values, np.zeros((1, 2, foreign))], axis=-1)
     split = Split(pairs, Scores(values, inputs.names), lambda: features.prompt, lambda: features)
     return replace(inputs, kept={**inputs.kept, ("split", EDITED): split, **{("measured", name, EDITED): c for name, c in columns.items()}})
