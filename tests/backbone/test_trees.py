@@ -57,3 +57,7 @@ def test_shared_and_buckets():
     assert sorted(np.concatenate(batches)) == list(range(100))
     for batch in batches:
         assert len(batch) == 1 or len(batch) * lengths[batch].max() <= 512
+    tight = buckets(lengths, 512, 16)
+    assert sorted(np.concatenate(tight)) == list(range(100)) and len(tight) > len(batches)
+    assert all((lengths[batch].max() - lengths[batch]).sum() <= 16 for batch in tight)
+    assert [len(batch) for batch in buckets([3, 3, 3], 512, 0)] == [3] and buckets([], 512, 0) == []

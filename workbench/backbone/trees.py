@@ -14,6 +14,7 @@ from jaxtyping import Integer
 
 Ids = Sequence[int]
 BLOCK = 512
+FILLING = 32  # of a batch's budget, one part may be filling
 
 
 @dataclass(frozen=True)
@@ -106,20 +107,28 @@ def _row(common: tuple[int, ...], pack: list[tuple[int, Ids]]) -> Row:
 
 
 def batched(rows: Sequence[Row], budget: int) -> list[Batch]:
-    """Rows of similar length together, longest first, so that rows × longest stays within a budget of tokens; trees apart from chains."""
+    """Rows of similar length together, longest first, within a budget of tokens of which little is filling; trees apart from chains."""
     out = []
     for kind in (False, True):
         some = [row for row in rows if (len(row.answers) > 1) == kind]
-        out += [_batch([some[at] for at in places], kind) for places in buckets([len(row) for row in some], budget)]
+        out += [_batch([some[at] for at in places], kind) for places in buckets([len(row) for row in some], budget, budget // FILLING)]
     return out
 
 
-def buckets(lengths: Sequence[int] | np.ndarray, budget: int) -> list[np.ndarray]:
-    """Positions grouped by similar length, longest first, so that rows × longest row stays within a budget of tokens."""
-    order = np.argsort(-np.asarray(lengths, np.int64), kind="stable")
+def buckets(lengths: Sequence[int] | np.ndarray, budget: int, filling: int | None = None) -> list[np.ndarray]:
+    """Positions grouped by similar length, longest first, so that rows × longest row stays within a budget of tokens.
+
+    filling: tokens that may be wasted on shorter rows of one group; None for any.
+    """
+    lengths = np.asarray(lengths, np.int64)
+    order = np.argsort(-lengths, kind="stable")
     batches, start = [], 0
     while start < len(order):
-        rows = max(1, budget // max(1, int(lengths[order[start]])))
+        longest = int(lengths[order[start]])
+        rows = max(1, budget // max(1, longest))
+        if filling is not None:
+            wasted = np.cumsum(longest - lengths[order[start : start + rows]])
+            rows = int(np.searchsorted(wasted, filling, side="right"))
         batches.append(order[start : start + rows])
         start += rows
     return batches
