@@ -9,9 +9,10 @@ from pathlib import Path
 from ..errors import WorkbenchError
 from .causal import CausalBackbone
 from .fetch import PACKAGES, model_folder, package_folder
+from .rewards import ScalarReward
 from .sentence import SentenceEncoder
 
-__all__ = ["PACKAGES", "CausalBackbone", "SentenceEncoder", "load", "model_folder", "package_folder"]
+__all__ = ["PACKAGES", "CausalBackbone", "ScalarReward", "SentenceEncoder", "load", "model_folder", "package_folder"]
 
 
 def load(name: str | Path, **options) -> SentenceEncoder | CausalBackbone:

@@ -80,7 +80,7 @@ def _loaded(args: Namespace) -> tuple:
     """The backbone, and where it belongs to a reward model with a gate, that model."""
     from ..armorm.opening import open_model
 
-    options = {name: getattr(args, name) for name in LOADED if getattr(args, name) is not None}
+    options = _options(args)
     if "gating_pattern" in options and re.fullmatch(r"\d+(,\d+)*", options["gating_pattern"]):
         options["gating_pattern"] = [int(one) for one in options["gating_pattern"].split(",")]
     if "chat_template" in options:

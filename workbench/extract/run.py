@@ -59,7 +59,7 @@ def extract(
         store = Store(folder / "features", plan, backbone.dim, dtype)
         store.claim({**backbone.identity, "dtype": dtype, "shard_rows": shard_rows, "texts": plan.digest})
         store.room()
-        _compute(plan, store, backbone, stated(engine), progress, cancel)
+        compute(plan, store, backbone, stated(engine), progress, cancel)
         return Study.write(tables, folder, name=name, features=_finished(store, backbone), model=model, **info)
 
 
@@ -87,7 +87,8 @@ class _Open:
     told: int = 0  # rows that progress has counted
 
 
-def _compute(plan: Plan, store: Store, backbone: Backbone, engine: Engine, progress, cancel) -> None:
+def compute(plan: Plan, store: Store, backbone: Backbone, engine: Engine, progress, cancel) -> None:
+    """Every shard that is not there yet, in order; a unit in the middle is kept from time to time."""
     weights = {unit.number: plan.characters(unit) for unit in plan.units}
     clock, pace = Clock(sum(unit.rows for unit in plan.units), sum(weights.values()), progress), Pace()
     opened: deque[_Open] = deque()

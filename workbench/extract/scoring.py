@@ -19,7 +19,7 @@ from ..study import Study
 from ..tables import Tables
 from .engines import Engine, stated
 from .progress import ExtractProgress
-from .run import SHARD_ROWS, _compute, with_text
+from .run import SHARD_ROWS, compute, with_text
 from .store import Store
 from .texts import Backbone
 from .units import Plan
@@ -56,7 +56,7 @@ def score_responses(
     with TemporaryDirectory() if work is None else nullcontext(work) as folder, only_writer(Path(folder), ".score.lock"):
         store = Store(Path(folder), plan, 1, "F32")
         store.claim({**model.identity, "texts": plan.digest})
-        _compute(plan, store, model, stated(engine), progress and (lambda at: progress(replace(at, label="scores"))), cancel)
+        compute(plan, store, model, stated(engine), progress and (lambda at: progress(replace(at, label="scores"))), cancel)
         scores = np.concatenate([open_tensor(store.path("response", unit.number), "response")[:, 0] for unit in plan.units])
     ids, skipped = tables.responses["response_id"], store.skipped["response"]
     column = pd.Series(scores.astype(np.float64), index=ids)
