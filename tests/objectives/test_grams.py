@@ -270,7 +270,14 @@ def test_a_mask_that_turns_out_ill_conditioned_is_multiplied_again(large, monkey
     rated = ~np.isnan(y[:, 3])
     whole_of_it = np.vstack([x[rated].astype(float), np.sqrt(probes.alpha[3]) * np.eye(40)])
     wanted = np.linalg.lstsq(whole_of_it, np.concatenate([y[rated, 3], np.zeros(40)]), rcond=None)[0]
-    np.testing.assert_allclose(probes.weight[3], wanted, rtol=1e-5, atol=1e-9)
+    def told(weight):  # what the rows tell: of the two equal dims only the sum, their difference hangs on α alone
+        return np.array([weight[0] + weight[1], *weight[2:]])
+
+    forced = LinearProbes.fit(x, y, names=names, groups=groups, alphas=alphas, precision="float32")
+    np.testing.assert_allclose(told(probes.weight[3]), told(wanted), rtol=1e-9, atol=1e-16)
+    assert np.abs(told(forced.weight[3]) - told(wanted)).max() > 1e-12, "what it is multiplied again for"
+    hangs = np.finfo(float).eps * np.linalg.norm(x[rated].astype(float), 2) ** 2 / probes.alpha[3]
+    assert abs(probes.weight[3, 0] - probes.weight[3, 1]) < hangs * np.abs(wanted).max()
     masks = Masks.find(y)
     part = np.zeros(len(x), int)
     coarse = Grams.of(x, y, masks, part, 1, double=np.zeros(len(masks), bool))
