@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 from collections.abc import Callable, Iterator
@@ -104,6 +105,7 @@ class Ray:
             import ray.data
         except ImportError:
             raise WorkbenchError("Ray is not installed", where="engine", remedy='pip install "workbench[ray]"') from None
+        logging.getLogger("ray.data").setLevel(logging.ERROR)  # its plans and advice are not what was asked for
         ours = not ray.is_initialized()
         if ours:
             self._begin(ray)
