@@ -16,8 +16,8 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "workbench"
 # A file imports only from those above it; within a package, never in a circle.
 ORDER = (
-    "errors", "axes", "budget", "tables", "readers", "measured", "bundle", "shards", "features", "rows", "scores", "writing", "study",
-    "check", "publish", "backbone", "extract", "shipped", "projection", "preference", "objectives", "scalarize", "model", "armorm",
+    "errors", "axes", "budget", "hub", "tables", "readers", "measured", "bundle", "shards", "features", "rows", "scores", "writing",
+    "study", "check", "publish", "backbone", "extract", "shipped", "projection", "preference", "objectives", "scalarize", "model", "armorm",
     "caches", "evaluate", "scenario", "session", "figures", "panels", "doctor", "commands",
 )
 EXEMPT = {"__init__", "__main__"}

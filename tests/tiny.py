@@ -9,14 +9,11 @@ from pathlib import Path
 
 import torch
 
+from workbench.armorm.miniature import TEMPLATE as LLAMA
+from workbench.armorm.miniature import byte_pairs
 from workbench.shipped import demo
 
 VOCAB, DIM = 384, 32
-LLAMA = (
-    "{{ bos_token }}{% for message in messages %}<|start_header_id|>{{ message.role }}<|end_header_id|>\n\n"
-    "{{ message.content | trim }}<|eot_id|>{% endfor %}"
-    "{% if add_generation_prompt %}<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}"
-)
 GEMMA = (
     "{{ bos_token }}{% for message in messages %}{% if message.role == 'system' %}{{ raise_exception('no system role here') }}{% endif %}"
     "<start_of_turn>{{ 'model' if message.role == 'assistant' else message.role }}\n{{ message.content | trim }}<end_of_turn>\n"
@@ -39,15 +36,7 @@ FAMILY = {"llama": "llama", "gemma2": "gemma", "gemma3": "gemma", "qwen2": "qwen
 @cache
 def _merges() -> str:
     """A byte-level BPE of the shipped study's words, as JSON."""
-    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-
-    made, pieces = Tokenizer(models.BPE()), Regex(r" ?\w+| ?[^\s\w]+|\s*[\r\n]+|\s+")  # a run of newlines is one piece, as in Llama 3
-    made.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(pieces, "isolated"),
-                                                  pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
-    made.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=VOCAB - 8, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
-    made.train_from_iterator([*["x\n\n\n\n\nx", "x\n\nx"] * 2000, *demo().table("responses")["text"][:200]], trainer)
-    return made.to_str()
+    return byte_pairs([*["x\n\n\n\n\nx", "x\n\nx"] * 2000, *demo().table("responses")["text"][:200]], VOCAB - 8).to_str()
 
 
 def tokenizer(family: str, *, template: str | None = "", adds_bos: bool = True):

@@ -10,7 +10,7 @@ import tiny
 import torch
 
 from workbench.backbone import CausalBackbone
-from workbench.backbone.causal import chosen_device
+from workbench.backbone.choices import chosen_device
 from workbench.backbone.conversations import Group
 from workbench.errors import WorkbenchError
 

@@ -25,8 +25,9 @@ import torch  # noqa: E402
 from extraction import Shape, apart, asked_of, by_pair, multiplied, ours, planned, random_llama, released, rows_of, tables, talks, useful  # noqa: E402
 
 from workbench.backbone import CausalBackbone  # noqa: E402
-from workbench.backbone.causal import BATCH_TOKENS, MAX_TOKENS  # noqa: E402
+from workbench.backbone.causal import MAX_TOKENS  # noqa: E402
 from workbench.backbone.chat import Chat  # noqa: E402
+from workbench.backbone.choices import BATCH_TOKENS  # noqa: E402
 from workbench.backbone.trees import Row  # noqa: E402
 
 LLAMA, TINY = Shape(4096, 32, 14_336, 32, 128_256, 8), Shape(16, 2, 32, 4, 512, 2)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import WorkbenchError
 from ..shipped import demo
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 MARKS = ("<|begin_of_text|>", "<|eot_id|>", "<|start_header_id|>", "<|end_header_id|>", "<|pad|>")
 TEMPLATE = (
@@ -45,18 +50,25 @@ def miniature(folder: str | Path, *, dim: int = 96, layers: int = 2, vocabulary:
     return folder
 
 
-def _tokenizer(vocabulary: int):
-    """Byte-level BPE of the shipped study's words."""
-    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-    from transformers import PreTrainedTokenizerFast
+def byte_pairs(texts: Iterable[str], size: int) -> Tokenizer:
+    """A byte-level BPE of at most `size` tokens, taught by some texts; a run of newlines is one piece, as in Llama 3."""
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-    made, pieces = Tokenizer(models.BPE()), Regex(r" ?\w+| ?[^\s\w]+|\s*[\r\n]+|\s+")  # a run of newlines is one piece
+    made, pieces = Tokenizer(models.BPE()), Regex(r" ?\w+| ?[^\s\w]+|\s*[\r\n]+|\s+")
     split = pre_tokenizers.Split(pieces, "isolated")
     made.pre_tokenizer = pre_tokenizers.Sequence([split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
     made.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(vocab_size=vocabulary - len(MARKS), initial_alphabet=alphabet, show_progress=False)
-    made.train_from_iterator(["\n\n"] * 100 + demo().table("responses")["text"].tolist()[:600], trainer)
+    made.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=size, initial_alphabet=alphabet, show_progress=False))
+    return made
+
+
+def _tokenizer(vocabulary: int):
+    """The shipped study's words, with the marks of the template."""
+    from tokenizers import processors
+    from transformers import PreTrainedTokenizerFast
+
+    made = byte_pairs(["\n\n"] * 100 + demo().table("responses")["text"].tolist()[:600], vocabulary - len(MARKS))
     made.add_special_tokens(list(MARKS))
     made.post_processor = processors.TemplateProcessing(single=f"{MARKS[0]} $A", special_tokens=[(MARKS[0], made.token_to_id(MARKS[0]))])
     found = PreTrainedTokenizerFast(tokenizer_object=made, bos_token=MARKS[0], eos_token=MARKS[1], pad_token=MARKS[-1])

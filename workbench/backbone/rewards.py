@@ -13,7 +13,8 @@ import numpy as np
 from jaxtyping import Float, Integer
 
 from ..errors import WorkbenchError, listing
-from .causal import BATCH_TOKENS, DTYPES, CausalBackbone, chosen_device
+from .causal import CausalBackbone
+from .choices import again, chosen_batch, chosen_device, chosen_dtype, shown
 from .conversations import Group, Work
 from .fetch import model_folder, weights_digest
 from .reading import AGAIN, UNREAD, read_config, read_tokenizer, read_transformer
@@ -150,9 +151,7 @@ class CrossEncoder(ScalarReward):
     def read(cls, name: str | Path, *, max_tokens: int | None = None, device: str = "auto", dtype: str = "auto",
              batch_tokens: int | None = None) -> CrossEncoder:
         """As `ScalarReward.load`; max_tokens: of a pair, what the model can where None."""
-        folder, device, dtype = model_folder(name), chosen_device(device), "float32" if dtype == "auto" else dtype
-        if dtype not in DTYPES:
-            raise WorkbenchError(f"dtype {dtype!r}", remedy=f"Known: auto, {listing(DTYPES)}")
+        folder, device, dtype = model_folder(name), chosen_device(device), chosen_dtype(dtype, "float32")
         model, _ = read_transformer(folder, dtype, device, "AutoModelForSequenceClassification")
         there = _tensors(folder)
         if lacking := [tensor for tensor in model.state_dict() if tensor.startswith(UNREAD) and tensor not in there]:
@@ -161,15 +160,14 @@ class CrossEncoder(ScalarReward):
         max_tokens = room if max_tokens is None else max_tokens
         if not 8 <= max_tokens <= room:
             raise WorkbenchError(f"max_tokens is {max_tokens}", remedy=f"{Path(name).name} takes 8 to {room}")
-        shown = str(name) if not Path(name).is_dir() else Path(name).resolve().name
-        batch = batch_tokens or BATCH_TOKENS.get(device.split(":")[0], BATCH_TOKENS["cpu"])
-        return cls(shown, folder, max_tokens, device, dtype, batch, read_tokenizer(folder), model)
+        batch = chosen_batch(batch_tokens, device)
+        return cls(shown(name), folder, max_tokens, device, dtype, batch, read_tokenizer(folder), model)
 
     def __reduce__(self):
         """In another process it is loaded again, on whatever device of this kind is there."""
         options = {"max_tokens": self.max_tokens, "device": self.device.split(":")[0], "dtype": self.dtype,
                    "batch_tokens": self.batch_tokens}
-        return _again, (self.folder, self.name, options)
+        return again, (CrossEncoder, self.folder, self.name, options)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -222,10 +220,6 @@ class CrossEncoder(ScalarReward):
             if types is not None:
                 types[at, : len(some)] = of
         return Pairs(ids, types, lengths, np.array(slots, np.int64))
-
-
-def _again(folder: Path, name: str, options: dict) -> CrossEncoder:
-    return replace(CrossEncoder.read(folder, **options), name=name)
 
 
 def _scores_the_last_token(config: Any, folder: Path) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 
 from ..axes import Index, RowDim
 from ..errors import WorkbenchError, listing
-from .causal import chosen_device
+from .choices import again, chosen_device, shown
 from .fetch import model_folder, weights_digest
 from .reading import read_tokenizer, read_transformer
 from .trees import buckets
@@ -61,13 +61,13 @@ class SentenceEncoder:
         max_tokens = min(MAX_TOKENS, room) if max_tokens is None else max_tokens
         if not 3 <= max_tokens <= room:
             raise WorkbenchError(f"max_tokens is {max_tokens}", remedy=f"{Path(name).name} takes 3 to {room}")
-        shown = str(name) if not Path(name).is_dir() else Path(name).resolve().name
         normalise = _normalised(folder) if normalise is None else normalise
-        return cls(shown, folder, max_tokens, model.config.hidden_size, device, normalise, cut, tokenizer, model)
+        return cls(shown(name), folder, max_tokens, model.config.hidden_size, device, normalise, cut, tokenizer, model)
 
     def __reduce__(self):
         """In another process it is loaded again."""
-        return _again, (self.folder, self.name, {"max_tokens": self.max_tokens, "normalise": self.normalise, "cut": self.cut})
+        options = {"max_tokens": self.max_tokens, "normalise": self.normalise, "cut": self.cut}
+        return again, (SentenceEncoder, self.folder, self.name, options)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -124,10 +124,6 @@ class SentenceEncoder:
         if not texts:
             return []
         return self._tokenizer(texts, truncation=most is not None, max_length=most, padding=False)["input_ids"]
-
-
-def _again(folder: Path, name: str, options: dict) -> SentenceEncoder:
-    return replace(SentenceEncoder.load(folder, **options), name=name)
 
 
 def _normalised(folder: Path) -> bool:

@@ -21,7 +21,7 @@ def extract(args: Namespace) -> int:
     from ..extract import estimate
     from ..extract import extract as encode
 
-    folder, rename = reading.folder(args.out), reading.renamed(args.rename)
+    folder, rename, engine = reading.folder(args.out), reading.renamed(args.rename), _engine(args)
     tables = readers.read(args.inputs, layout=args.layout, skip_bad=args.skip_bad, rename=rename)
     backbone, model = _loaded(args)
     if args.dry_run:
@@ -29,7 +29,7 @@ def extract(args: Namespace) -> int:
         say(vars(found) if args.json else found)
         return 0
     study = encode(tables, folder, backbone=backbone, model=model, name=args.name, dtype=args.stored, shard_rows=args.shard_rows,
-                   engine=_engine(args), progress=progress(args))
+                   engine=engine, progress=progress(args))
     counts = {name: len(study.table(name)) for name in ("prompts", "responses", "pairs")}
     skipped = {f"{kind}s": len(study.store.skipped(kind)) for kind in ("prompt", "response")}
     if args.json:
@@ -38,8 +38,8 @@ def extract(args: Namespace) -> int:
     else:
         finish()
         say(f"{study.folder}: " + ", ".join(f"{n} {name}" for name, n in counts.items()) + f"; study {study.name} {study.hash}")
-        lost = {reason: 0 for kind in ("prompt", "response") for reason in study.store.skipped(kind).values()}
-        notes = {**tables.notes, **({"skipped": {**skipped, "for example": next(iter(lost))}} if lost else {})}
+        why = next((reason for kind in ("prompt", "response") for reason in study.store.skipped(kind).values()), None)
+        notes = {**tables.notes, **({} if why is None else {"skipped": {**skipped, "for example": why}})}
         for what, note in notes.items():
             say(f"{what}: {json.dumps(note, ensure_ascii=False, default=plain)}")
     return 0

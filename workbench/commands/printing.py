@@ -54,11 +54,7 @@ def progress(args: Namespace) -> Callable | None:
 
 
 def _show(at) -> None:
-    """Progress in its own words where it has some."""
-    text = str(at) if hasattr(at, "tokens_per_second") else f"{at.label}: {at.step} of {at.steps}"
-    if at.seconds_left is not None and not hasattr(at, "tokens_per_second"):
-        text += f", {at.seconds_left:.0f} s left"
-    print(f"{SPACE}{text}", end="", file=sys.stderr, flush=True)
+    print(f"{SPACE}{at}", end="", file=sys.stderr, flush=True)
 
 
 def far(fraction: float, seconds_left: float | None, words: str) -> None:

@@ -113,8 +113,7 @@ def compute(plan: Plan, store: Store, backbone: Backbone, engine: Engine, progre
                 clock.tick(rest, rest * one.weight, 0)
 
     for batch, rows in engine(backbone, ahead()):
-        while opened[0].done == opened[0].batches:
-            close()
+        close()  # those of which nothing had to be computed
         one = opened[0]
         if rows.shape != (len(batch.slots), backbone.dim):
             raise WorkbenchError(f"{backbone.name} gave {rows.shape}, wanted {(len(batch.slots), backbone.dim)}")

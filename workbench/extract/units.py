@@ -71,14 +71,14 @@ class Plan:
     @cached_property
     def origin(self) -> dict[str, np.ndarray]:
         """For each prompt and response, the first row with the same vector."""
-        kinds = {"prompt": [self._key(row) for row in range(len(self.prompts))]}
-        text = self.responses["text"]
-        kinds["response"] = [_digest(said if self.separate else f"{kinds['prompt'][owner].hex()} {said}")
-                             for owner, said in zip(self.owner, text)]
-        return {kind: _first(keys) for kind, keys in kinds.items()}
+        asked, text = self._asked, self.responses["text"]
+        answers = [_digest(said if self.separate else f"{asked[owner].hex()} {said}") for owner, said in zip(self.owner, text)]
+        return {"prompt": _first(asked), "response": _first(answers)}
 
-    def _key(self, row: int) -> bytes:
-        return _digest(self.prompts["text"].iat[row] if self.separate else json.dumps(self.messages[row]))
+    @cached_property
+    def _asked(self) -> list[bytes]:
+        """A digest of what is read of each prompt."""
+        return [_digest(said) for said in (self.prompts["text"] if self.separate else map(json.dumps, self.messages))]
 
     @cached_property
     def cost(self) -> dict[str, np.ndarray]:
@@ -116,8 +116,8 @@ class Plan:
     def digest(self) -> str:
         """Of everything that is read: prompts as messages, responses, and which belongs to which."""
         found = hashlib.sha256()
-        for row in range(len(self.prompts)):
-            found.update(self._key(row) + b"p")
+        for key in self._asked:
+            found.update(key + b"p")
         for owner, said in zip(self.owner, self.responses["text"]):
             found.update(f"{owner} ".encode() + _digest(said))
         return found.hexdigest()

@@ -21,6 +21,9 @@ class Progress:
     live: tuple[str, ...] = ()
     whole: float | None = None
 
+    def __str__(self) -> str:
+        return f"{self.label}: {self.step} of {self.steps}, {self.seconds_left:.0f} s left"
+
 
 @dataclass(frozen=True, eq=False)
 class Fit:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from ..axes import SIDES
 from ..errors import WorkbenchError, listing
-from .files import SUFFIXES, _decoded, lines_of
+from .files import SUFFIXES, decoded, lines_of
 
 IDS = ("response_id", "pair_id", "side")
 NOTHING = ("", "NA", "NaN", "nan", "null", "None")
@@ -81,7 +81,7 @@ def _read(path: Path) -> pd.DataFrame:
         raise WorkbenchError("no such file", where=str(path))
     if not path.name.lower().endswith(".csv"):
         raise WorkbenchError("unknown kind of file", where=str(path), remedy=f"Its name should end in one of .csv, {', '.join(SUFFIXES)}")
-    reader = csv.reader(io.StringIO(_decoded(path.read_bytes().removeprefix(b"\xef\xbb\xbf"), path.name), newline=""), strict=True)
+    reader = csv.reader(io.StringIO(decoded(path.read_bytes().removeprefix(b"\xef\xbb\xbf"), path.name), newline=""), strict=True)
     try:
         header, rows = next(reader, []), []
         for row in reader:

@@ -85,7 +85,7 @@ def _bytes(path: Path) -> bytes:
     return data
 
 
-def _decoded(data: bytes, place: str) -> str:
+def decoded(data: bytes, place: str) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -106,7 +106,7 @@ def _parsed(text: str, place: str) -> Any:
 def _jsonl(path: Path, name: str) -> Iterator[tuple[str, dict]]:
     for number, raw in enumerate(io.BytesIO(_bytes(path).removeprefix(b"\xef\xbb\xbf")), 1):
         place = f"{name}, line {number}"
-        text = _decoded(raw, place)
+        text = decoded(raw, place)
         if not text.strip():
             continue
         row = _parsed(text, place)
@@ -118,7 +118,7 @@ def _jsonl(path: Path, name: str) -> Iterator[tuple[str, dict]]:
 def _json(path: Path, name: str) -> Iterator[tuple[str, dict]]:
     raw = _bytes(path).removeprefix(b"\xef\xbb\xbf")
     for number, line in enumerate(raw.split(b"\n"), 1):  # so that a wrong byte is named by its line
-        _decoded(line, f"{name}, line {number}")
+        decoded(line, f"{name}, line {number}")
     rows = _parsed(raw.decode("utf-8"), name)
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise WorkbenchError("not a list of objects", where=str(path), remedy="Use a JSON list of rows, or JSON lines")
@@ -185,7 +185,7 @@ def _wrong_text(table, name: str) -> WorkbenchError | None:
             pass
         for row, raw in enumerate(table[column].cast(pa.large_binary()).to_pylist()):
             try:
-                _decoded(raw or b"", f"{name}, row {row}, column {column}")
+                decoded(raw or b"", f"{name}, row {row}, column {column}")
             except WorkbenchError as error:
                 return error
     return None

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import queue
-import threading
-from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..errors import WorkbenchError, listing
+from ..hub import within
 from .names import DESCRIBED, PART, complete, data
 
 WAIT = 4.0  # seconds for the hub's first answer
@@ -75,7 +73,7 @@ def _downloaded(hub: Any, name: str, part: str | None) -> tuple[Path, list[str]]
         return [entry.rfilename for entry in hub.HfApi().dataset_info(name, timeout=WAIT).siblings or []]
 
     try:
-        files = choose(_within(WAIT, ask), name, part)
+        files = choose(within(WAIT, ask), name, part)
         if not files:
             what = f"no rows of {part!r} in parquet or JSON" if part else "no rows in parquet or JSON"
             raise WorkbenchError(what, where=name, remedy="Download the data set in such a form and name its folder")
@@ -88,23 +86,3 @@ def _downloaded(hub: Any, name: str, part: str | None) -> tuple[Path, list[str]]
         what = f"no data set of that name that the hub lets you read ({found})" if missing else f"the hub cannot be reached ({found})"
         remedy = "There is no file or folder of that name either: check it, or download the data set and name its folder"
         raise WorkbenchError(what, where=name, remedy=remedy) from None
-
-
-def _within(seconds: float, ask: Callable) -> Any:
-    """What `ask` answers, or its error, or TimeoutError: looking a host up has no limit of its own."""
-    answers: queue.SimpleQueue = queue.SimpleQueue()
-
-    def run() -> None:
-        try:
-            answers.put((ask(), None))
-        except Exception as error:
-            answers.put((None, error))
-
-    threading.Thread(target=run, daemon=True).start()
-    try:
-        answer, error = answers.get(timeout=seconds)
-    except queue.Empty:
-        raise TimeoutError from None
-    if error is not None:
-        raise error
-    return answer

@@ -98,12 +98,8 @@ def rescorable(result: Result, study: Study) -> None:
 def encoder_of(study: Study) -> Encoder | Backbone:
     """The backbone that made a study's features: one that this process holds, else loaded once; WorkbenchError where it is not here."""
     name, told = encoder_is_here(study), study.info["features"]
-    options = {"max_tokens": told.get("max_tokens"), "gating_pattern": told.get("gating_pattern"), "overlong": told.get("overlong")}
-    return CausalBackbone.loaded(name) or _loaded(name, tuple((key, _frozen(value)) for key, value in options.items() if value))
-
-
-def _frozen(value):
-    return tuple(value) if isinstance(value, list) else value
+    options = {key: told.get(key) for key in ("max_tokens", "overlong")} | {"gating_pattern": tuple(told.get("gating_pattern", ()))}
+    return CausalBackbone.loaded(name) or _loaded(name, tuple((key, value) for key, value in options.items() if value))
 
 
 def encoder_is_here(study: Study) -> str:

@@ -232,8 +232,7 @@ def _prepare(study: Study, store: bool) -> Inputs:
     folder = cache.runs_folder(study) / f"inputs-{study.hash}-{cache.code_hash()}"
     found = cache.load(folder) if store else None
     if found is None:
-        rated = [entry for entry in study.info["objectives"] if entry["name"] not in study.scored]
-        probes, offset, crossed, final = fit_probes(replace(study, info={**study.info, "objectives": rated}))
+        probes, offset, crossed, final = fit_probes(study)
         if store:
             arrays = {"offset": offset, "train": crossed, "all": final, **{f"probes.{name}": v for name, v in probes.state().items()}}
             cache.keep(folder, {"inputs.safetensors": pack(arrays)}, {"study": study.hash})
