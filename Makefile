@@ -59,8 +59,9 @@ lab: setup
 	  --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
 	  --LabApp.extension_manager=readonly $$([ "$$(id -u)" = 0 ] && echo --allow-root) $(LAB_FLAGS) notebooks/00_tour.ipynb
 
+# Files of tests go to workers, one thread each: threads of several would only wait for one another.
 test: setup
-	@$(PY) -m pytest $(ARGS)
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 # Ratios are of CPU seconds, on one thread: more only wait for one another where others work too. Scripts that are to use two say so.
 bench: setup

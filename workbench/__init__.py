@@ -10,8 +10,10 @@ __version__ = "0.1.0"
 _HOMES = {
     "WorkbenchError": "errors", "Study": "study", "demo": "shipped", "Tables": "tables", "Objective": "tables",
     "Features": "features", "Scores": "scores", "LinearProbes": "objectives.probes", "Debiased": "objectives.debias",
-    "Supervision": "preference.bradley_terry", "Strength": "preference.strength", "strength_of": "scenario.strength",
-    "LabelSpec": "scenario.labels", "BradleyTerryHead": "preference.heads",
+    "Supervision": "preference.bradley_terry", "bradley_terry_loss": "preference.bradley_terry", "Strength": "preference.strength",
+    "strength_of": "scenario.strength", "StrengthSpec": "scenario.ensembles", "LabelSpec": "scenario.labels",
+    "Laboratory": "scenario.laboratory", "BradleyTerryHead": "preference.heads", "ContrastiveHead": "preference.augmented",
+    "fit_meta": "preference.meta", "Verdicts": "session.verdicts",
     "SoftmaxGate": "scalarize.gate", "GlobalWeights": "scalarize.weights", "UniformWeights": "scalarize.weights",
     "FixedWeights": "scalarize.weights", "RewardModel": "model", "Scenario": "scenario.recipe", "run": "scenario.run",
     "Result": "scenario.result", "preview": "scenario.preview", "compare": "scenario.compare",

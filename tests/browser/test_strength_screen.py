@@ -1,6 +1,8 @@
-"""The Strength screen in a browser: handles by mouse and keyboard, the brush, the list, a pair that is read, and widths."""
+"""The Strength screen in a browser: handles by mouse and keyboard, both pictures, the list, a pair that is read and judged, widths."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 from browser.stage import Stage
@@ -19,8 +21,11 @@ SMALL = """() => [...document.querySelectorAll('.wb-s button, .wb-s select, .wb-
 
 
 @pytest.fixture(scope="module")
-def shared(chromium, planted_study, baseline):
-    stage = Stage(chromium, panels.strength(Session(planted_study.study, baseline)))
+def shared(chromium, planted_study, baseline, tmp_path_factory):
+    panel = panels.strength(Session(planted_study.study, baseline))
+    screen = panel.screen("strength")
+    screen.verdicts = replace(screen.verdicts, paths=(tmp_path_factory.mktemp("verdicts") / "verdicts.jsonl",))
+    stage = Stage(chromium, panel)
     yield stage.until(READY, most=90).settle()
     stage.close()
 
@@ -30,8 +35,8 @@ def stage(shared):
     """Labels as they stand, cut by value, every pair in the list."""
     session, screen = shared.panel.session, shared.panel.screen("strength")
     session.set_labels("hard")
-    session.remember("strength", cuts=None, labels=None, list="all", brush=None)
-    screen._cut = None
+    session.remember("strength", cuts=None, labels=None, list="all", brush=None, spread=None, picture="bars")
+    screen.treat.forget()
     shared.page.mouse.click(2, 2)
     shared.page.locator(".wb-s-act .wb-segments button", has_text="by value").click()
     yield shared.settle()
@@ -42,16 +47,16 @@ def counts(stage) -> dict[str, int]:
     return {text.split()[0]: int(text.split()[1]) for text in stage.page.locator(".wb-s-name").all_text_contents()}
 
 
-def drag(stage, start, by: float):
-    """From the middle of a box along the axis; the bands follow before the button is let go."""
+def drag(stage, start, by: float, down: float = 0):
+    """From the middle of a box, along the axis or aslant; the bands follow before the button is let go."""
     page, box = stage.page, start.bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     page.mouse.move(x, y)
     page.mouse.down()
-    page.mouse.move(x + by / 2, y, steps=3)
+    page.mouse.move(x + by / 2, y + down / 2, steps=3)
     stage.settle()
     during = counts(stage)
-    page.mouse.move(x + by, y, steps=3)
+    page.mouse.move(x + by, y + down, steps=3)
     page.mouse.up()
     stage.settle()
     return during
@@ -84,7 +89,7 @@ def test_both_handles_by_keyboard_never_cross(stage):
         page.keyboard.press("PageUp")
     stage.settle()
     said = counts(stage)
-    assert said["flip"] > 0 and page.locator(".wb-pick select").first.input_value() == "flip"
+    assert said["flip"] > 0 and page.locator("select[aria-label='Treatment of the train labels']").input_value() == "flip"
     page.keyboard.press("End")
     stage.settle()
     cuts = stage.panel.screen("strength").cuts
@@ -115,7 +120,8 @@ def test_a_brush_lists_its_pairs_and_a_row_is_read(stage):
     drag(stage, page.locator(".wb-s-bar").nth(20), 70)
     low, high = stage.panel.session.view["strength"]["brush"]
     n = int(((train.mean >= low) & (train.mean < high)).sum())
-    assert page.locator(".wb-s-chip").inner_text().split("\u00b7")[1].split()[0] == str(n) and page.locator(".wb-s-brush").count() == 1
+    assert page.locator(".wb-s-chip").inner_text().split("\u00b7")[1].split()[0] == str(n)
+    assert page.locator(".wb-s-brush:not(.wb-hide)").count() == 1
     row = page.locator("tr[data-pair]").nth(1)
     pair = row.get_attribute("data-pair")
     row.click()
@@ -129,7 +135,69 @@ def test_a_brush_lists_its_pairs_and_a_row_is_read(stage):
     assert now == page.locator("tr[data-pair]").nth(0).get_attribute("data-pair") != pair
     page.locator(".wb-s-chip").click()
     stage.settle()
-    assert page.locator(".wb-s-brush").count() == 0 and page.locator(".wb-s-chip").count() == 0
+    assert page.locator(".wb-s-brush:not(.wb-hide)").count() == 0 and page.locator(".wb-s-chip").count() == 0
+
+
+def test_marks_are_boxed_peeked_at_and_clicked(stage):
+    page, train, screen = stage.page, stage.panel.screen("strength")._fitted()[0], stage.panel.screen("strength")
+    page.locator(".wb-segments button", has_text="Mean and spread").click()
+    stage.until("!!document.querySelector('.wb-s-plot image')").settle()
+    assert page.locator(".wb-s-plot image").get_attribute("aria-label").startswith(f"{len(train)} train pairs by mean and spread")
+    before = counts(stage)
+    drag(stage, page.locator(".wb-s-handle[aria-label='Drop below'] .wb-s-grip"), 40)
+    assert counts(stage)["drop"] > before["drop"], "the handles are the same ones"
+    drag(stage, page.locator(".wb-s-plot image"), 120, 60)
+    (low, high), (least, most) = (stage.panel.session.view["strength"][name] for name in ("brush", "spread"))
+    inside = (train.mean >= low) & (train.mean <= high) & (train.std >= least) & (train.std <= most)
+    assert 0 < inside.sum() < len(train) and page.locator(".wb-s-chip").inner_text().split("\u00b7")[1].split()[0] == str(inside.sum())
+    page.locator(".wb-s-details summary", has_text="numbers").click()
+    assert page.locator(".wb-s-numbers input").first.input_value() == f"{low:.2f}".replace("-", "\u2212")
+    page.locator(".wb-s-numbers input").first.fill(f"{train.mean.max():.6f}".replace("-", "\u2212"))
+    page.locator(".wb-s-numbers input").nth(1).fill("")
+    page.locator(".wb-s-numbers button").click()
+    stage.settle()
+    assert page.locator(".wb-s-suspects .wb-blank b").inner_text() == "No pairs in there."
+    box, at = page.locator(".wb-s-plot image").bounding_box(), int(train.mean.argmin())
+    ends = stage.panel.shown["strength.histogram"]["ends"]
+    x = box["x"] + box["width"] * (train.mean[at] - ends[0]) / (ends[1] - ends[0])
+    y = box["y"] + box["height"] * (1 - train.std[at] / (1.04 * train.std.max()))
+    page.mouse.move(x + 1, y + 1)
+    stage.settle()
+    assert page.locator(".wb-s-plot .wb-x-tip").inner_text().startswith(f"{train.mean[at]:.2f}".replace("-", "\u2212"))
+    page.mouse.click(x + 1, y + 1)
+    stage.settle()
+    assert stage.panel.shown["strength.pair"]["pair"] == screen._at(at) and page.locator(".wb-s-ring").count() == 1
+
+
+def test_a_pair_is_judged_by_keys_and_its_models_are_seen(stage):
+    page, screen = stage.page, stage.panel.screen("strength")
+    page.locator("tr[data-pair]").nth(0).click()
+    stage.settle()
+    marks = page.locator(".wb-s-members [class~='wb-s-against'], .wb-s-members [class~='wb-s-for']")
+    told = stage.panel.shown["strength.pair"]
+    assert marks.count() == 10 and page.locator(".wb-s-members .wb-s-against").count() == told["against"]
+    assert "Margins of 10 models" in page.locator(".wb-s-members").get_attribute("aria-label")
+    page.locator(".wb-s-rows").focus()
+    for key in ("2", "ArrowDown", "3", "ArrowDown", "1", "1"):
+        page.keyboard.press(key)
+        stage.settle(0.1)
+    assert screen.verdicts.table()["verdict"].tolist() == ["wrong", "tie"]
+    assert [cell for cell in page.locator("tr[data-pair] td:nth-last-child(2)").all_inner_texts()[:3]] == ["wrong", "tie", "\u2013"]
+    page.locator(".wb-s-words button", has_text="Unclear").click()
+    stage.settle()
+    page.locator(".wb-s-note input").fill("2 words, 1 doubt")
+    page.keyboard.press("Enter")
+    stage.settle()
+    assert screen.verdicts.table()["note"].tolist() == ["", "", "2 words, 1 doubt"]
+    page.locator(".wb-segments button", has_text="Judged 3").click()
+    stage.settle()
+    assert page.locator("tr[data-pair]").count() == 3
+    page.locator(".wb-s-judged button", has_text="Flip 1 judged wrong, drop 1 tie").click()
+    stage.settle()
+    assert sorted(stage.panel.session.draft.labels.hand.values()) == ["drop", "flip"]
+    page.locator("select[aria-label='Treatment of the train labels']").select_option("smooth+margin")
+    stage.settle()
+    assert page.locator(".wb-s-field:visible").count() >= 4 and page.evaluate(OUT) == [] and page.evaluate(SMALL) == []
 
 
 def test_rows_far_below_are_fetched_when_they_come_into_sight(stage):

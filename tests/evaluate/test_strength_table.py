@@ -107,6 +107,30 @@ def test_agreement_by_tenths(table):
     assert len(few) == 8 and (few.loc[few["who"] == "gate", "words"] == "seed noise not estimated").all()
 
 
+def test_a_judge_agrees_where_it_was_asked(table):
+    """1 agrees, 0 does not, −1 and missing were not asked: by tenths, each against a plain count."""
+    said = np.resize([1.0, 1.0, 0.0, -1.0, np.nan], N)
+    judged = StrengthTable(table.pairs.assign(judge_label=said), table.strength)
+    found = agreement_by_bin(judged)
+    assert set(found["who"]) == {"judge"} and found["n"].sum() == (said >= 0).sum()
+    place = (table.strength.percentile / 10).astype(int)
+    for row in found.itertuples():
+        mine = said[(place == row.bin - 1) & (said >= 0)]
+        assert row.value == pytest.approx(mine.mean()) and row.n == len(mine)
+
+
+def test_smoothed_labels_have_a_band_of_their_own(table):
+    found = strength_bands(table, smooth_share=0.2, drop_share=0.1).set_index("band")
+    assert found["pairs"].to_dict() == {"flip": 0, "smooth": 120, "drop": 60, "keep": 420}
+    assert strength_cuts(table, smooth_share=0.2, drop_share=0.1).keys() == {"smooth_below", "drop_below"}
+    assert band_words(strength_bands(table, smooth_share=0.2)) == "Smooth 120"
+
+
+def test_one_member_makes_suspects_without_a_deviation(table):
+    one = StrengthTable(table.pairs, Strength(table.members[:, :1]))
+    assert suspects(one, 3)["std"].isna().all() and suspects(one, 3)["of"].tolist() == [1, 1, 1]
+
+
 def test_equal_strengths_share_a_bin(table):
     flat = StrengthTable(table.pairs, Strength(np.ones((N, 3)), 1.0, 5), truth=table.truth)
     assert len(agreement_by_bin(flat)) == 1 and agreement_by_bin(flat)["n"].tolist() == [N]

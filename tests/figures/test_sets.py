@@ -48,10 +48,11 @@ def test_what_a_trained_result_gives_besides(trained):
 def test_the_whole_set_at_a_columns_width(browser, trained, tmp_path):
     """Every figure of the set: the venue's width in all three formats, text of six points or more, all of it text."""
     study, before, after = trained
-    names = [name for name in MAKERS if name not in ("prompt-map", "strength")]  # no map is stored, and no ensemble is at hand
+    names = [name for name in MAKERS if name not in ("prompt-map", "strength", "doubt")]  # no map is stored, and no ensemble is at hand
     made, lacking = figures_of(after, study, baseline=before, pair=after.pairs["pair_id"].iloc[3], only=names)
     made["prompt-map"] = figures.plot_prompt_map(figure_data.data_of(figures.plot_prompt_map))
     made["strength"] = figures.plot_strength(figure_data.data_of(figures.plot_strength), flip_below=-0.5, drop_below=0.1)
+    made["doubt"] = figures.plot_doubt(figure_data.data_of(figures.plot_strength), flip_below=-0.5, drop_below=0.1)
     assert not lacking and set(made) == set(MAKERS)
     for saved in figures.save_all(made, "icml-column", ("svg", "pdf"), tmp_path):
         root = ET.parse(saved.files[0]).getroot()

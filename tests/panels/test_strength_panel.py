@@ -1,41 +1,46 @@
-"""The Strength screen without a browser: cuts and treatments, what is counted, the suspects, and what a study may lack."""
+"""The Strength screen without a browser: treatments, the suspects, verdicts, sources of strength, and what a study may lack."""
 
 from __future__ import annotations
 
+import json
 import time
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from strengths import table
 
 from workbench import panels
 from workbench.errors import WorkbenchError
+from workbench.evaluate.inference import wilson
 from workbench.evaluate.strength import StrengthTable
-from workbench.panels import strength_view as view
-from workbench.panels.cuts import Cuts
-from workbench.preference.strength import Strength
+from workbench.panels import learns, verdicts
 from workbench.scenario.labels import LabelSpec
+from workbench.scenario.recipe import GateSpec, Scenario
 from workbench.session import Session
+from workbench.session.verdicts import Verdicts
 from workbench.study import Study
-
-
-def table(n: int = 200, *, text: bool = True, truth: bool = True, seed: int = 0) -> StrengthTable:
-    rng = np.random.default_rng(seed)
-    members = rng.normal(0.3, 1, size=(n, 1)) + rng.normal(0, 0.3, size=(n, 10))
-    pairs = pd.DataFrame({"pair_id": [f"c{i:03d}" for i in range(n)], "family": [f"f{i // 4}" for i in range(n)],
-                          "section": np.where(np.arange(n) % 2, "Chat", "Safety")})
-    known = pd.DataFrame({"gap": members.mean(axis=1) + rng.normal(0, 0.5, n)}) if truth else None
-    return StrengthTable(pairs, Strength(members, 1.0, 5), rng.integers(5, 90, (n, 2)).astype(float) if text else None, known)
 
 
 class Page:
     """A page with the Strength screen open; what is worked out in the background is waited for."""
 
-    def __init__(self, session):
+    def __init__(self, session, folder=None):
         self.panel = panels.strength(session)
-        self.heard = []
-        self.panel.send = lambda content, buffers=None: self.heard.append(content)
+        self.heard, self.arrays = [], {}
+        self.panel.send = self.hear
+        if folder is not None:
+            screen = self.panel.screen("strength")
+            screen.verdicts = replace(screen.verdicts, paths=(folder / "verdicts.jsonl",))
         self("hello")
+
+    def hear(self, content, buffers=None):
+        self.heard.append(content)
+        assert json.dumps(content, allow_nan=False)
+        for part in content.get("parts", ()):
+            first, n = part["buffers"]
+            self.arrays[part["name"]] = [bytes(one) for one in (buffers or [])[first : first + n]]
 
     def __call__(self, do: str, **values):
         reply = self.panel.handle({"do": do, "screen": "strength", "view": "page", "seq": 1, **values})
@@ -54,8 +59,8 @@ class Page:
 
 
 @pytest.fixture(scope="module")
-def page(planted_study, baseline):
-    found = Page(Session(planted_study.study, baseline))
+def page(planted_study, baseline, tmp_path_factory):
+    found = Page(Session(planted_study.study, baseline), tmp_path_factory.mktemp("verdicts"))
     found.wait(lambda shown: "series" in shown.get("strength.agreement", {}) and "bands" in shown.get("strength.known", {}))
     yield found
     found.panel.close()
@@ -67,113 +72,164 @@ def fresh(request):
     if "page" in request.fixturenames:
         found = request.getfixturevalue("page")
         found.panel.session.set_labels("hard")
-        found.panel.session.remember("strength", cuts=None, labels=None, list="all", brush=None, pair=None)
-        found.panel.screen("strength")._cut = None
+        found.panel.session.remember("strength", cuts=None, labels=None, list="all", brush=None, spread=None, pair=None, picture="bars")
+        found.panel.screen("strength").treat.forget()
+        found.panel.screen("strength").verdicts.path.unlink(missing_ok=True)
         found("hello")
     yield
 
 
-# -- cuts ------------------------------------------------------------------------------------------
+# -- verdicts --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("labels", [
-    LabelSpec(kind="drop"), LabelSpec(kind="drop", drop_below=-0.2), LabelSpec(kind="flip", flip_share=0.05, drop_share=0.1),
-    LabelSpec(kind="flip", flip_below=-0.5, drop_below=-0.2), LabelSpec(kind="soft"), LabelSpec(kind="margin"),
-    LabelSpec(kind="soft+margin", drop_share=0.2), LabelSpec(kind="flip+margin", flip_below=-0.3),
-    LabelSpec(kind="drop", drop_share=0.3, where=("Chat",)), "hard",
-])
-def test_a_treatment_becomes_cuts_and_comes_back(labels):
-    assert Cuts.of(labels).labels == (LabelSpec(kind="drop") if labels == "hard" else labels)
+def judged(found: StrengthTable, folder, words: dict[int, str]) -> Verdicts:
+    kept = Verdicts("small", frozenset(found.pairs["pair_id"]), (folder / "verdicts.jsonl",))
+    for at, word in words.items():
+        kept.give(found.pairs["pair_id"].iloc[at], word)
+    return kept
 
 
-@pytest.mark.parametrize("unit", ["value", "share"])
-def test_dragging_counts_what_lies_below(unit):
-    found = table()
-    cuts = Cuts().to_unit(found, unit).at(found, "drop", 0.1).at(found, "flip", -0.4)
-    flip, drop = cuts.masks(found)
-    slack = 0 if unit == "value" else 1  # a share is rounded to a thousandth
-    assert abs(flip.sum() - (found.mean < -0.4).sum()) <= slack and abs((flip | drop).sum() - (found.mean < 0.1).sum()) <= slack
-    assert cuts.kind == "flip" and cuts.unit == unit
-    assert np.allclose(cuts.handles(found), [-0.4, 0.1], atol=0.05)
-
-
-def test_handles_do_not_cross_and_leave_at_the_left_end():
-    found = table()
-    cuts = Cuts(unit="value", drop=-0.2).at(found, "flip", 0.7)
-    assert cuts.flip == -0.2 and cuts.drop is None and cuts.kind == "flip"
-    assert cuts.at(found, "drop", -0.9).drop is None
-    gone = cuts.at(found, "flip", -99)
-    assert gone.flip is None and gone.labels == "hard"
-
-
-def test_kinds_keep_the_cuts_they_know():
-    both = Cuts("flip", -0.5, -0.2, "value")
-    assert both.to_kind("drop").labels == LabelSpec(kind="drop", drop_below=-0.2)
-    assert both.to_kind("soft").labels == LabelSpec(kind="soft", drop_below=-0.2)
-    assert both.to_kind("flip+margin").labels == LabelSpec(kind="flip+margin", flip_below=-0.5, drop_below=-0.2)
-    assert Cuts("drop", None, 0.1, "share").to_kind("flip").labels == LabelSpec(kind="flip", flip_share=0.1)
-    assert Cuts("flip", 0.05, 0.1, "share").to_kind("drop").labels == LabelSpec(kind="drop", drop_share=0.15000000000000002)
-
-
-def test_typed_cuts_are_held_to_sense():
-    found, cuts = table(), Cuts("flip", 0.05, 0.1, "share")
-    assert cuts.typed(found, "flip", None).labels == LabelSpec(kind="drop", drop_share=0.1)
-    assert cuts.typed(found, "drop", 0).labels == LabelSpec(kind="flip", flip_share=0.05)
-    for wrong in (0.95, -0.2, float("nan")):
-        with pytest.raises(WorkbenchError, match="leaves nothing|no number"):
-            cuts.typed(found, "drop", wrong)
-
-
-def test_the_button_counts_by_hand():
-    found = table()
-    told = view.counted(found, Cuts("flip", -0.5, 0.0, "value"))
-    flip, drop = (found.mean < -0.5).sum(), ((found.mean >= -0.5) & (found.mean < 0)).sum()
-    assert told["counts"] == {"flip": flip, "drop": drop, "keep": len(found) - flip - drop}
-    assert told["says"] == f"Flip {flip}, drop {drop}"
-    assert view.counted(found, Cuts("soft", None, None))["says"] == f"Soften {len(found)}"
-
-
-# -- numbers ---------------------------------------------------------------------------------------
-
-
-def test_bars_hold_every_pair_and_have_an_edge_at_zero():
-    found = table()
-    told = view.histogram(found)
-    assert sum(bar[2] for bar in told["bars"]) == len(found) and any(abs(bar[0]) < 1e-12 for bar in told["bars"])
-    low, high, n, spread = max(told["bars"], key=lambda bar: bar[2])
-    inside = (found.mean >= low) & (found.mean < high)
-    assert n == inside.sum() and spread == pytest.approx(found.std[inside].mean())
-
-
-def test_precision_is_the_share_of_wrong_labels():
+def test_verdicts_add_up_among_the_weakest(tmp_path):
     found = table(400)
-    for row in view.precision(found):
-        lowest = np.argsort(found.mean, kind="stable")[: round(row["share"] * 400)]
-        assert row["value"] == pytest.approx((found.truth["gap"].to_numpy()[lowest] < 0).mean())
-        assert row["low"] <= row["value"] <= row["high"]
-    assert view.precision(table(truth=False)) == []
+    order = np.argsort(found.mean, kind="stable")
+    apart = [at for at in order if at % 4 == 0][:30]  # each of a family of its own
+    words = {int(at): ("wrong", "right", "tie", "wrong", "unclear")[k % 5] for k, at in enumerate(apart)}
+    told = verdicts.told(judged(found, tmp_path, words), found, {})
+    assert told["n"] == 30 and told["by"] == {"right": 6, "wrong": 12, "tie": 6, "unclear": 6}
+    for row in told["lowest"]:
+        inside = set(order[: round(row["share"] * 400)])
+        said = [words[at] for at in apart if at in inside and words[at] in ("right", "wrong")]
+        assert row["n"] == len(said) and row["wrong"] == said.count("wrong") and row["judged"] == sum(at in inside for at in apart)
+        if len(said) >= 6:
+            hits = np.array([word == "wrong" for word in said])
+            assert row["value"] == hits.mean() and (row["low"], row["high"]) == wilson(hits, np.arange(len(said)))
+        else:
+            assert row["value"] is None and row["words"] == "fewer than 6 families"
+    assert told["hand"] == {"flip": 12, "drop": 6, "on": 0, "applied": False}
 
 
-def test_true_ties_count_as_half_and_are_counted():
+def test_several_pairs_of_a_family_are_resampled_by_family(tmp_path):
     found = table(400)
-    found.truth.loc[:99, "gap"] = 0.0
-    lowest = np.argsort(found.mean, kind="stable")[:40]
-    gap = found.truth["gap"].to_numpy()[lowest]
-    row = next(row for row in view.precision(found) if row["share"] == 0.1)
-    assert row["value"] == pytest.approx(np.mean([1.0 if one < 0 else 0.5 if one == 0 else 0.0 for one in gap])) and (gap == 0).any()
-    assert view.about(found)["ties"] == 100 and view.about(table(truth=False))["ties"] == 0
+    order = np.argsort(found.mean, kind="stable")[:80]
+    told = verdicts.told(judged(found, tmp_path, {int(at): ("wrong", "right")[k % 3 == 0] for k, at in enumerate(order)}), found, {})
+    row = told["lowest"][-1]
+    assert row["families"] < row["n"] == 80 and row["low"] < row["value"] < row["high"]
+    narrow = wilson(np.arange(80) % 3 > 0, np.arange(80))
+    assert (row["low"], row["high"]) != narrow
 
 
-def test_length_is_said_with_its_interval_or_not_at_all():
-    found = table(400)
-    longer = found.lengthening
-    mask = longer < np.quantile(longer, 0.3)
-    words = "".join(view.length_words(found, mask))
-    assert "shorter answers" in words and "a flip teaches longer answers" in words and "[\u2212" in words
-    assert "no detectable difference" in "".join(view.length_words(found, np.arange(400) % 3 == 0))
-    for most, words in ((40, "fewer than 20 families, no verdict: "), (16, "fewer than 6 families.")):
-        assert words in "".join(view.length_words(found, np.arange(400) < most))
-    assert view.length_words(found, np.zeros(400, bool)) == [] == view.length_words(table(text=False), mask[:200])
+def test_a_label_is_judged_with_a_note_and_taken_back(page, tmp_path, monkeypatch):
+    pair = page.panel.shown["strength.suspects"]["block"]["rows"][1][0]
+    page("note", pair=pair, note="too early")
+    assert "there is none yet" in page.trouble["why"]
+    page("judge", pair=pair, verdict="wrong")
+    page("note", pair=pair, note="  asked for\n two ")
+    assert page.panel.shown["strength.verdicts"]["of"] == {pair: ["wrong", "asked for two"]}
+    page.heard.clear()
+    page("judge", pair=pair, verdict="tie")
+    sent = [part["name"] for content in page.heard for part in content["parts"]]
+    assert sent == ["strength.verdicts"], "the list is not sent again"
+    assert page.panel.shown["strength.verdicts"]["of"] == {pair: ["tie", "asked for two"]}
+    page("list", of="judged")
+    assert [row[0] for row in page.panel.shown["strength.suspects"]["block"]["rows"]] == [pair]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
+    said = page("verdicts", kind="csv")["said"]
+    assert said == "Saved figures/planted-verdicts.csv." and pair in (tmp_path / "figures" / "planted-verdicts.csv").read_text()
+    page("judge", pair=pair, verdict="tie")
+    assert page.panel.shown["strength.verdicts"]["n"] == 0 and page.panel.shown["strength.suspects"]["n"] == 0
+    page("verdicts", kind="jsonl")
+    assert "no verdict yet" in page.trouble["why"]
+    page("judge", pair="c99999", verdict="tie")
+    assert "no pair" in page.trouble["why"]
+
+
+def test_verdicts_become_an_edit_and_are_taken_out(page):
+    session, rows = page.panel.session, page.panel.shown["strength.suspects"]["block"]["rows"]
+    page("apply")
+    for row, verdict in zip(rows, ("wrong", "tie", "right", "unclear")):
+        page("judge", pair=row[0], verdict=verdict)
+    assert page.panel.shown["strength.verdicts"]["hand"] == {"flip": 1, "drop": 1, "on": 0, "applied": False}
+    page("hand", on=True)
+    assert session.draft.labels == LabelSpec(kind="drop", hand={rows[0][0]: "flip", rows[1][0]: "drop"})
+    assert page.panel.shown["strength.verdicts"]["hand"]["applied"] and page.panel.shown["strength.bands"]["applied"]
+    page("kind", value="soft")
+    page("apply")
+    assert session.draft.labels.kind == "soft" and dict(session.draft.labels.hand) == {rows[0][0]: "flip", rows[1][0]: "drop"}
+    page("hand", on=False)
+    assert session.draft.labels == LabelSpec(kind="soft", drop_share=0.1) and page.panel.shown["strength.verdicts"]["hand"]["on"] == 0
+
+
+# -- where strength comes from ---------------------------------------------------------------------
+
+
+def test_strength_from_elsewhere_is_fitted_while_the_last_is_shown(page):
+    before = page.panel.screen("strength")._fitted()[0]
+    page("unit", value="value")
+    page("source", value="subspace")
+    told = page.panel.shown["strength.source"]
+    assert told["value"] == "subspace" and page.panel.shown["strength.bands"]["unit"] == "share", "values are on another scale there"
+    shown = page.wait(lambda shown: shown["strength.source"]["waits"] is None)
+    now = page.panel.screen("strength")._fitted()[0]
+    assert now is not before and shown["strength.bands"]["words"].endswith("(strength: 10 subspace heads, 5 folds)")
+    page("apply")
+    assert page.panel.session.draft.labels == LabelSpec(kind="drop", strength="subspace")
+    page("folds", on=False)
+    assert "In-sample" in page.panel.shown["strength.source"]["warns"]
+    page("stay")
+    assert page.panel.shown["strength.source"]["crossed"] and page.panel.screen("strength")._fitted()[0] is now
+    page("source", value="ratings")
+    shown = page.wait(lambda shown: shown["strength.source"]["waits"] is None)
+    assert shown["strength"]["members"] == 1 and "ratings" in shown["strength"]["who"]
+    lacking = len(page.panel.session.study.split_pairs("train")) - shown["strength"]["n"]
+    assert lacking > 0 and f"drop {lacking} without ratings" in shown["strength.bands"]["says"]
+    page.wait(lambda shown: "series" in shown["strength.agreement"])
+    page("picture", value="points")
+    assert "one member" in page.panel.shown["strength.points"]["lacking"]["fact"]
+
+
+def test_a_source_that_is_not_there_is_told_and_the_picture_stays(page):
+    page.panel.session.set_labels({"kind": "drop", "strength": {"source": "scores", "columns": ["no such"]}})
+    shown = page.wait(lambda shown: shown["strength.source"]["error"])
+    assert "no such" in shown["strength.source"]["error"]["fact"] and "waits" in shown["strength"] and shown["strength"]["n"]
+    page("apply")
+    assert "no such" in page.trouble["why"]
+    page("stay")
+    assert page.panel.shown["strength.source"]["error"] is None
+    page("source", value="scores")
+    assert "One of bootstrap" in page.trouble["why"]
+
+
+def test_noise_is_part_of_the_treatment(page):
+    page("noise", rate=20, follows="chance")
+    page.wait(lambda shown: shown["strength.source"]["waits"] is None)
+    assert page.panel.shown["strength.bands"]["says"].startswith("Turn 20 % round, drop ")
+    page("apply")
+    assert page.panel.session.draft.labels == LabelSpec(kind="drop", noise={"rate": 0.2})
+    for wrong in ({"rate": 150, "follows": "chance"}, {"rate": 20, "follows": "mood"}):
+        page("noise", **wrong)
+        assert page.trouble
+    page("noise", rate=0, follows="chance")
+    assert page.panel.shown["strength.source"]["noise"] is None
+
+
+@pytest.mark.parametrize("value", list(learns.WORDS))
+def test_which_reward_is_trained(planted_study, value):
+    study, first = planted_study.study, Scenario()
+    other = first.child(gate=learns.wanted(study, first, first, "swav differences"))
+    draft = other.child(gate=learns.wanted(study, other, first, value))
+    assert learns.told(study, draft, first)["value"] == value and (draft.gate == first.gate) == (value == "gate")
+    if value == "bradley-terry":
+        assert draft.gate == GateSpec(kind="bradley-terry")
+
+
+def test_a_choice_of_reward_is_an_edit(page):
+    page("learns", value="meta 2")
+    assert page.panel.session.draft.gate.meta.order == 2 and page.panel.shown["strength.learns"]["edited"]
+    page("learns", value="mood")
+    assert "One of gate" in page.trouble["why"]
+    page("learns", value="gate")
+    assert page.panel.session.draft.gate == page.panel.session.baseline_scenario.gate
 
 
 # -- the screen ------------------------------------------------------------------------------------
@@ -186,7 +242,7 @@ def test_flips_and_drops_become_an_edit_of_the_draft(page):
     page("cut", which="flip", value=-0.6, done=False)
     assert session.revision == before  # nothing is edited while it is dragged
     shown = page.panel.shown["strength.bands"]
-    assert shown["counts"]["flip"] and shown["counts"]["drop"] and not shown["applied"] and shown["says"].startswith("Flip ")
+    assert shown["regions"][0][1] and shown["regions"][1][1] and not shown["applied"] and shown["says"].startswith("Flip ")
     page("apply")
     assert session.draft.labels == LabelSpec(kind="flip", flip_below=-0.6, drop_below=0.05) and session.revision == before + 1
     assert page.panel.shown["strength.bands"]["applied"] and page.panel.shown["strength.bands"]["retrain"]["wanted"]
@@ -197,7 +253,7 @@ def test_flips_and_drops_become_an_edit_of_the_draft(page):
 def test_an_edit_made_elsewhere_moves_the_handles(page):
     page.panel.session.set_labels({"kind": "flip", "flip_share": 0.05, "drop_share": 0.1})
     shown = page.panel.shown["strength.bands"]
-    assert shown["applied"] and shown["fields"] == [5.0, 10.0] and shown["unit"] == "share" and shown["kind"] == "flip"
+    assert shown["applied"] and [one[2] for one in shown["fields"]] == [5.0, 10.0] and shown["unit"] == "share" and shown["kind"] == "flip"
 
 
 def test_brushed_suspects_are_those_in_between(page):
@@ -212,6 +268,22 @@ def test_brushed_suspects_are_those_in_between(page):
     again = page("rows", **{"from": 40, "to": 45}, stamp=shown["stamp"])["suspects"]
     order = np.flatnonzero(inside)[np.argsort(train.mean[inside], kind="stable")]
     assert [row[0] for row in again["rows"]] == train.pairs["pair_id"].iloc[order[40:45]].tolist()
+
+
+def test_a_box_narrows_by_mean_and_spread(page):
+    train = page.panel.screen("strength")._fitted()[0]
+    middle = float(np.median(train.std))
+    page("picture", value="points")
+    assert np.allclose(np.frombuffer(page.arrays["strength.points"][0], "<f4"), train.mean)
+    page("list", of="brush", ends=[-0.5, 0.5], spread=[middle, 9])
+    inside = (np.abs(train.mean) <= 0.5) & (train.std >= middle)
+    assert page.panel.shown["strength.suspects"]["n"] == inside.sum() and page.panel.shown["strength.suspects"]["spread"] == (middle, 9.0)
+    at = int(np.flatnonzero(inside)[3])
+    assert page("peek", place=at)["peek"]["text"].startswith("Question ")
+    page("read", place=at)
+    assert page.panel.shown["strength.pair"]["pair"] == train.pairs["pair_id"].iloc[at]
+    page("read", place=10**6)
+    assert "no mark" in page.trouble["why"]
 
 
 def test_a_click_reads_the_pair(page, planted_study):
@@ -249,6 +321,12 @@ def test_the_figure_has_the_cuts_on_screen(page):
     page("unit", value="value")
     page("cut", which="drop", value=-0.1, done=True)
     assert page.panel.screen("strength").figure() == ("strength", {"drop_below": -0.1})
+    page("kind", value="keep")
+    assert page.panel.screen("strength").figure() == ("strength", {})
+    page("matched", on=True)
+    page.wait(lambda shown: shown["strength.source"]["waits"] is None)
+    with pytest.raises(WorkbenchError, match="as the retrained labels have it"):
+        page.panel.screen("strength").figure()
 
 
 def test_a_study_without_features_says_what_to_do():

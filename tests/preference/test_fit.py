@@ -14,7 +14,7 @@ from torch import nn
 
 from workbench.errors import WorkbenchError
 from workbench.preference.batches import Order
-from workbench.preference.bradley_terry import Supervision, loss
+from workbench.preference.bradley_terry import Supervision, bradley_terry_loss
 from workbench.preference.data import hold_out
 from workbench.preference.fit import Progress, fit
 from workbench.preference.network import Heads
@@ -53,14 +53,14 @@ def slow_fit(differences, supervision, *, steps, batch_size, lr, decay, seed):
             group["lr"] = lr * 0.5 * (1 + math.cos(math.pi * step / steps))
         index = order.block(1)[0]
         optimizer.zero_grad()
-        loss(module(x[index]), supervision, index).backward()
+        bradley_terry_loss(module(x[index]), supervision, index).backward()
         optimizer.step()
     return module.weight.detach().numpy()
 
 
 def test_the_loop_is_the_plain_loop(data):
     differences, _ = data
-    made = Supervision.smooth(len(differences), 0.1).with_weight(np.linspace(0.5, 2, len(differences)))
+    made = Supervision.hard(len(differences)).smoothed(0.1).with_weight(np.linspace(0.5, 2, len(differences)))
     module = Linear(differences.shape[1])
     report = fit(module, [differences], made, steps=60, batch_size=64, lr=1e-2, weight_decay=0.1, seed=3)
     plain = slow_fit(differences, made, steps=60, batch_size=64, lr=1e-2, decay=0.1, seed=3)
@@ -86,7 +86,7 @@ def test_the_best_state_is_restored(data):
     module = Linear(12)
     report = fit(module, [differences], made, steps=400, batch_size=32, lr=0.3, held_out=held, patience=None, every=10)
     index = torch.tensor(np.flatnonzero(held))
-    now = float(loss(module(torch.tensor(differences)[index]).detach(), made, index))
+    now = float(bradley_terry_loss(module(torch.tensor(differences)[index]).detach(), made, index))
     assert now == pytest.approx(min(report.history["held_out"]), abs=1e-6)
     assert report.history["held_out"][-1] > now + 1e-4  # it did get worse, so the last state was not the best
     assert report.history["step"][int(np.argmin(report.history["held_out"]))] == report.best_step
@@ -106,7 +106,7 @@ def test_held_out_labels_do_not_teach(data):
     """Turning the held-out labels round changes when the best state is, never the states."""
     differences, families = data
     held, weights = hold_out(families, 300, 0.3, 0), []
-    for made in (Supervision.hard(300), Supervision.flip(held)):
+    for made in (Supervision.hard(300), Supervision.hard(300).flipped(held)):
         module = Linear(12)
         seen = []
         fit(module, [differences], made, steps=50, batch_size=32, lr=1e-2, held_out=held, patience=None,
@@ -229,4 +229,4 @@ def test_rows_must_match(data):
 def test_divergence_is_said():
     x = np.full((40, 2), 1e38, np.float32)
     with pytest.raises(WorkbenchError, match="diverged"):
-        fit(Linear(2), [x], Supervision.flip(np.arange(40) % 2 == 0), steps=50, batch_size=8, lr=1e3)
+        fit(Linear(2), [x], Supervision.hard(40).flipped(np.arange(40) % 2 == 0), steps=50, batch_size=8, lr=1e3)

@@ -10,9 +10,10 @@ import pytest
 from comparisons import auroc, planted_flips
 
 from workbench.errors import WorkbenchError
+from workbench.preference.bands import bands, percentile_band, weakest
 from workbench.preference.bradley_terry import Supervision
 from workbench.preference.heads import BradleyTerryHead
-from workbench.preference.strength import Strength, bands
+from workbench.preference.strength import Strength
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +43,9 @@ def test_dropping_suspects_helps():
         head = BradleyTerryHead.fit(old, groups=families, supervision=supervision, steps=200)
         return (head.margins(new) * clean > 0).mean()
 
-    assert accuracy(Supervision.drop(~found)) > accuracy(Supervision.hard(800)) + 0.01
-    assert accuracy(Supervision.flip(made.flipped[:800])) > accuracy(Supervision.drop(~found))  # the truth is better still
+    assert accuracy(Supervision.hard(800).dropped(found)) > accuracy(Supervision.hard(800)) + 0.01
+    told = Supervision.hard(800).flipped(made.flipped[:800])
+    assert accuracy(told) > accuracy(Supervision.hard(800).dropped(found))  # the truth is better still
 
 
 def test_mean_std_members(strength):
@@ -58,10 +60,11 @@ def test_mean_std_members(strength):
     assert strength.percentile[order[0]] == pytest.approx(0.0625) and strength.percentile[order[-1]] == pytest.approx(99.9375)
 
 
+@pytest.mark.filterwarnings("ignore:seeds of a linear head")
 def test_cross_fitting_against_learning_by_heart():
     """Heads that saw a wrong label agree with it: in-sample the share below zero all but vanishes, out of family it does not."""
     made = planted_flips(pairs=300, dim=200, flips=0.2)
-    given = dict(groups=made.families, resample=False, decay=0.0, members=3)
+    given = dict(groups=made.families, kind="linear", decay=0.0, members=3)
     heart = Strength.fit(made.features, folds=1, **given)
     crossed = Strength.fit(made.features, folds=5, **given)
 
@@ -85,14 +88,25 @@ def test_a_family_is_scored_by_heads_that_never_saw_it(data):
     assert np.abs(by_heart + Strength.fit(features, folds=1, **given).mean[mine]).max() > 1e-3
 
 
-def test_seeds_of_a_linear_head_coincide(data):
-    """One convex problem: without a bootstrap the members of a linear ensemble are one member, and say nothing of doubt."""
+def test_what_members_differ_by(data):
+    """Seeds of a linear head coincide, one convex problem: its deviation says nothing, and a warning does; other kinds differ."""
     given = dict(groups=data.families, decay=0.03, members=3, folds=1)
-    alike = Strength.fit(data.features, resample=False, **given)
-    bootstrapped = Strength.fit(data.features, resample=True, **given)
-    assert alike.std.max() < 0.01 * bootstrapped.std.mean()
-    mlp = Strength.fit(data.features, resample=False, hidden=(8,), lr=3e-3, **given)
-    assert mlp.std.mean() > 10 * alike.std.max()
+    with pytest.warns(UserWarning, match="coincide"):
+        alike = Strength.fit(data.features, kind="linear", **given)
+    for kind, options in (("bootstrap", {}), ("mlp", {"hidden": (8,)}), ("subspace", {})):
+        found = Strength.fit(data.features, kind=kind, **options, **given)
+        assert found.std.mean() > 10 * alike.std.max(), kind
+
+
+def test_a_member_of_a_subspace_sees_half_of_the_features(data):
+    """The same half in all its folds, another half than other members; the rest could be anything."""
+    found = Strength.fit(data.features, groups=data.families, kind="subspace", decay=0.03, members=4, folds=2, steps=20)
+    shown = found.heads.weights[0][..., 0].reshape(4, 2, -1) != 0
+    dim = shown.shape[-1]
+    assert (shown[:, 0] == shown[:, 1]).all() and (shown.sum(axis=2) == round(dim / 2)).all()
+    assert len({row.tobytes() for row in shown[:, 0]}) == 4
+    hidden = Strength.fit(data.features, groups=data.families, kind="subspace", hidden=(4,), decay=0.03, members=2, folds=1, steps=5)
+    assert ((hidden.heads.weights[0] != 0).any(axis=2).sum(axis=1) == round(dim / 2)).all()
 
 
 def test_mlp_members_find_flips_too(data):
@@ -113,21 +127,58 @@ def test_suspects(strength):
     assert lowest.sum() == 200 and strength.mean[lowest].max() <= strength.mean[~lowest].min()
     assert not strength.suspects(0.0).any() and strength.suspects(1.0).all()
     assert (strength.suspects() == (strength.mean < 0)).all()
-    assert Supervision.drop(~strength.suspects(0.25)).weight.sum() == 600
-    with pytest.raises(WorkbenchError, match="fraction 2"):
+    assert Supervision.drop(strength, quantile=0.25).weight.sum() == 600
+    with pytest.raises(WorkbenchError, match="quantile 2"):
         strength.suspects(2.0)
 
 
 def test_bands_by_hand():
     mean = np.array([0.4, -1.0, 0.2, -0.5, 0.2, 3.0, -0.1, 1.0])
+
     def places(**cuts):
-        return tuple(np.flatnonzero(mask).tolist() for mask in bands(mean, **cuts))
+        found = bands(mean, **cuts)
+        assert not found.smooth.any()
+        return np.flatnonzero(found.flip).tolist(), np.flatnonzero(found.drop).tolist()
 
     assert places(flip_below=-0.5, drop_below=0.2) == ([1], [3, 6])  # below, not at
     assert places(drop_below=0.2) == ([], [1, 3, 6]) and places() == ([], [])
     assert places(flip_share=0.25, drop_share=0.25) == ([1, 3], [2, 6])  # of two equals the first
     assert places(flip_share=0.25, drop_share=0.25, among=mean > -0.6) == ([3, 6], [2, 4])
     assert places(flip_below=0.0, among=np.zeros(8, bool)) == ([], [])
+    smooth = bands(mean, smooth_share=0.25, drop_share=0.25)
+    assert np.flatnonzero(smooth.smooth).tolist() == [1, 3] and np.flatnonzero(smooth.drop).tolist() == [2, 6] and not smooth.flip.any()
+
+
+def test_bands_of_the_ranking_share_no_pair():
+    mean = np.random.default_rng(0).normal(size=37)
+    tenths = np.stack([percentile_band(mean, (k / 10, (k + 1) / 10)) for k in range(10)])
+    assert (tenths.sum(axis=0) == 1).all()
+    assert all(mean[low].max() < mean[high].min() for low, high in zip(tenths, tenths[1:]))
+    assert (weakest(mean, band=(0.0, 0.1)) == tenths[0]).all() and weakest(mean).all()
+    half = np.arange(37) < 20
+    assert percentile_band(mean, (0.5, 1.0), half).sum() == 10 and not percentile_band(mean, (0.5, 1.0), half)[~half].any()
+
+
+def test_of_scores_that_exist():
+    chosen, rejected = np.array([[1.0, 2.0], [0.5, 0.0]]), np.array([[0.0, 2.5], [0.0, 1.0]])
+    found = Strength.from_scores(chosen, rejected)
+    assert found.mean.tolist() == [0.25, -0.25] and found.std == pytest.approx([0.75, 0.75])
+    assert Strength.from_scores(chosen.tolist(), rejected.tolist()).members.tolist() == found.members.tolist()
+    with pytest.raises(WorkbenchError, match="no heads"):
+        found.on(planted_flips(pairs=8).features)
+    for first, second, said in (([[1.0], [1.0, 2.0]], [[1.0], [1.0]], "unequal length: pair 1 has 2"),
+                                (chosen, rejected[:, :1], "scores of shapes"), ([], [], "no pairs"),
+                                (chosen, np.where(rejected == 1, np.nan, rejected), "no number for pairs 1"),
+                                (chosen, chosen, "constant scores")):
+        with pytest.raises(WorkbenchError, match=said):
+            Strength.from_scores(first, second)
+
+
+def test_one_member_has_a_mean_and_no_deviation(data):
+    one = Strength.fit(data.features, groups=data.families, members=1, decay=0.03, steps=40)
+    assert auroc(-one.mean, data.flipped) > 0.8
+    with pytest.raises(WorkbenchError, match="deviation over one member"):
+        _ = one.std
 
 
 def test_other_pairs_under_the_same_heads(data, strength):
@@ -154,7 +205,12 @@ def test_cancel_is_heard(data):
 
 
 def test_wrong_requests_are_named(data):
-    with pytest.raises(WorkbenchError, match="at least two members"):
-        Strength.fit(data.features, members=1)
-    with pytest.raises(WorkbenchError, match="5 folds of 2 families"):
-        Strength.fit(data.features, groups=np.arange(800) % 2)
+    twice = replace(data.features, response=np.repeat(data.features.response[:, :1], 2, axis=1))
+    for features, options, said in (
+            (data.features, {"members": 0}, "0 members"), (data.features, {"groups": np.arange(800) % 2}, "5 folds of 2 families"),
+            (data.features, {"groups": np.zeros(800, int)}, "5 folds of 1 families"), (data.features, {"kind": "deep"}, "kind 'deep'"),
+            (data.features, {"kind": "linear", "hidden": (4,)}, "linear heads with hidden"), (twice, {}, "the same features"),
+            (data.features, {"kind": "mlp", "hidden": ()}, "mlp heads with hidden layers none"),
+            (twice, {"hidden": (4,)}, "the same features")):
+        with pytest.raises(WorkbenchError, match=said):
+            Strength.fit(features, **options)

@@ -278,7 +278,8 @@ def test_start_from_the_best_single_set(data):
 
 
 def test_supervision_is_used(data):
-    turned = SoftmaxGate.fit(data.scores.rows(slice(0, 600)), data.prompt[:600], supervision=Supervision.flip(np.ones(600, bool)), **SMALL)
+    other = Supervision.hard(600).flipped(np.ones(600, bool))
+    turned = SoftmaxGate.fit(data.scores.rows(slice(0, 600)), data.prompt[:600], supervision=other, **SMALL)
     assert turned.logit_scale < 0.2  # every label turned round: nothing agrees, the least scale is taken
 
 

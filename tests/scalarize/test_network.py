@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.errors import WorkbenchError
-from workbench.preference.bradley_terry import Supervision, loss
+from workbench.preference.bradley_terry import Supervision, bradley_terry_loss
 from workbench.preference.fit import fit
 from workbench.rows import Repeated
 from workbench.scalarize.gate import SoftmaxGate
@@ -25,7 +25,7 @@ def by_autograd(network: GateNetwork, prompt, gaps, supervision) -> list[np.ndar
     """Every head's gradients of the mean loss, from the forward pass alone."""
     plain = copy.deepcopy(network)
     margins, n = plain(prompt, gaps), gaps.shape[1]
-    sum(loss(margins[head], supervision, torch.arange(n)) for head in range(plain.heads)).backward()
+    sum(bradley_terry_loss(margins[head], supervision, torch.arange(n)) for head in range(plain.heads)).backward()
     return [parameter.grad.numpy() for parameter in plain.parameters()]
 
 
@@ -75,7 +75,7 @@ def test_dropped_units_teach_nothing_and_the_rest_more():
     network.random = None  # the same draws again
     plain = GateNetwork(5, (16, 16), np.ones(3, bool), 1.0, 0.4, scale=1.0, seed=0)
     plain.load_state_dict(network.state_dict())
-    loss(plain(prompt, gaps)[0], Supervision.hard(20), torch.arange(20)).backward()
+    bradley_terry_loss(plain(prompt, gaps)[0], Supervision.hard(20), torch.arange(20)).backward()
     for a, b in zip(hand, plain.parameters()):
         assert a == pytest.approx(b.grad.numpy(), abs=2e-6)
 

@@ -92,7 +92,7 @@ def test_global_weights_leave_out_what_is_not_active(data):
 
 
 def test_nothing_agrees_with_the_labels(data):
-    turned = GlobalWeights.fit(data.scores, supervision=Supervision.flip(np.ones(600, bool)))
+    turned = GlobalWeights.fit(data.scores, supervision=Supervision.hard(600).flipped(np.ones(600, bool)))
     assert turned.logit_scale > 0 and len(set(turned.values)) == 1  # uniform, at the least scale
 
 

@@ -11,7 +11,7 @@ from workbench.errors import WorkbenchError
 from workbench.preference.bradley_terry import Supervision
 from workbench.scenario.labels import LABELS, LabelSpec, label_words
 from workbench.scenario.recipe import Scenario
-from workbench.scenario.strength import treated
+from workbench.scenario.treatment import treated
 
 
 @pytest.mark.parametrize(("left", "right"), [
@@ -24,6 +24,15 @@ from workbench.scenario.strength import treated
     ({"kind": "drop", "drop_below": -0.0}, {"kind": "drop", "drop_below": 0}),
     (None, "hard"),
     ("none", "hard"),
+    ({"kind": "hard"}, "hard"),
+    ({"kind": "drop", "quantile": 0.2}, {"kind": "drop", "drop_share": 0.2}),
+    ({"kind": "flip", "below": 0}, {"kind": "flip", "flip_below": 0.0}),
+    ({"kind": "smooth+margin", "quantile": 0.2}, {"kind": "smooth+margin", "smooth_share": 0.2, "alpha": 0.1}),
+    ({"noise": {"rate": 0.2}}, {"kind": "hard", "noise": {"rate": 0.2, "follows": "chance", "seed": 0}}),
+    ({"hand": {"b": "flip", "a": "drop"}}, {"kind": "hard", "hand": {"a": "drop", "b": "flip"}}),
+    ({"kind": "drop", "strength": "mlp"}, {"kind": "drop", "strength": {"kind": "mlp", "members": 10}}),
+    ({"kind": "drop", "strength": "scores"}, {"kind": "drop", "strength": {"source": "scores"}}),
+    ({"kind": "drop", "strength": None}, "drop"),
 ])
 def test_what_means_the_same_is_the_same_recipe(left, right):
     first, second = Scenario(labels=left), Scenario(labels=right)
@@ -31,8 +40,15 @@ def test_what_means_the_same_is_the_same_recipe(left, right):
 
 
 def test_other_cuts_are_other_recipes():
-    specs = ["hard", *LABELS, {"kind": "drop", "drop_share": 0.2}, {"kind": "drop", "drop_below": 0.1}, {"kind": "drop", "where": "Chat"},
-             {"kind": "flip", "drop_share": 0.1}, {"kind": "soft", "drop_share": 0.1}, {"kind": "flip", "flip_below": 0.1}]
+    specs = [
+        "hard", *(kind for kind in LABELS if kind != "keep"), {"kind": "drop", "drop_share": 0.2}, {"kind": "drop", "drop_below": 0.1},
+        {"kind": "drop", "where": "Chat"}, {"kind": "flip", "drop_share": 0.1}, {"kind": "soft", "drop_share": 0.1},
+        {"kind": "flip", "flip_below": 0.1}, {"kind": "smooth", "alpha": 0.2}, {"kind": "soft", "tau": 2}, {"kind": "margin", "scale": 0.5},
+        {"kind": "keep", "band": (0, 0.1)}, {"kind": "drop", "band": (0, 0.1)}, {"kind": "drop", "strength": "mlp"},
+        {"kind": "drop", "strength": {"folds": 1}}, {"kind": "drop", "strength": {"length_matched": True}},
+        {"kind": "drop", "noise": {"rate": 0.2}}, {"noise": {"rate": 0.2}}, {"noise": {"rate": 0.2, "follows": "length"}},
+        {"hand": {"a": "flip"}}, {"relabel": True, "strength": "ratings"},
+    ]
     assert len({Scenario(labels=spec).id for spec in specs}) == len(specs)
 
 
@@ -54,6 +70,14 @@ def test_json_says_what_is_given_and_no_more():
     ({"kind": "drop", "drop_below": -0.5}, "drop below −0.5"),
     ({"kind": "soft+margin", "drop_share": 0.125}, "drop the lowest 12.5 %, soft labels σ(μ̂), margin μ̂"),
     ({"kind": "flip+margin", "where": ("Safety", "Chat")}, "flip the lowest 10 %, margin μ̂, in Chat and Safety alone"),
+    ("smooth", "all labels smoothed by 0.1"),
+    ({"kind": "smooth+margin", "quantile": 0.2, "alpha": 0.3, "scale": 2}, "smooth the lowest 20 % by 0.3, margin 2 μ̂"),
+    ({"kind": "soft", "tau": 0.5}, "soft labels σ(μ̂ / 0.5)"), ("scaled", "weight max(μ̂, 0)"),
+    ({"kind": "keep", "band": (0.2, 1)}, "keep the ranking from 20 % to 100 % alone"),
+    ({"kind": "margin", "relabel": True, "strength": {"source": "ratings", "columns": "helpfulness"}},
+     "every label the sign of μ̂, margin μ̂ (strength: ratings helpfulness)"),
+    ({"kind": "drop", "strength": {"kind": "mlp", "folds": 1, "length_matched": True}},
+     "drop the lowest 10 % (strength: 10 mlp heads, in-sample, length-matched)"),
 ])
 def test_words(spec, said):
     scenario = Scenario(labels=spec)
@@ -77,6 +101,21 @@ def test_words(spec, said):
     ({"kind": "flip", "flip_share": 0.5, "drop_share": 0.5}, "leave nothing"),
     ({"kind": "soft", "flip_share": 0.1}, "need no flip"),
     ({"kind": "drop", "where": 3}, "where"),
+    ("keep", "keep needs a band"),
+    ({"kind": "drop", "band": (0.4, 0.2)}, "band 0.4 to 0.2"),
+    ({"kind": "drop", "band": (0, 1)}, "leaves nothing"),
+    ({"kind": "soft", "band": (0, 0.1)}, "a band beside kind 'soft'"),
+    ({"kind": "drop", "band": (0, 0.1), "drop_share": 0.1}, "a band beside cuts"),
+    ({"kind": "drop", "smooth_share": 0.1}, "does not smooth"),
+    ({"kind": "drop", "alpha": 0.2}, "alpha beside kind 'drop'"),
+    ({"kind": "smooth", "tau": 2}, "tau beside"),
+    ({"kind": "scaled", "drop_share": 0.1}, "takes no cut"),
+    ({"kind": "smooth", "alpha": 1.0}, "alpha"),
+    ({"kind": "drop", "hand": {"a": "turn"}}, "hand"),
+    ({"kind": "drop", "noise": {"rate": 1.5}}, "rate"),
+    ({"kind": "drop", "strength": {"source": "scores", "folds": 2}}, "leave out folds"),
+    ({"kind": "drop", "strength": {"columns": ["a"]}}, "heads are trained"),
+    ({"kind": "drop", "strength": "deep"}, "kind"),
 ])
 def test_what_is_wrong_is_named(spec, told):
     with pytest.raises(WorkbenchError, match=told):
@@ -106,8 +145,37 @@ def test_margins_and_soft_labels_stay_where_they_are_asked_for():
 
 def test_a_flipped_pair_has_the_margin_turned_round():
     taught = treated(LabelSpec(kind="flip+margin", flip_below=0.0), STRENGTH, EVERY)
-    same = Supervision.flip(STRENGTH < 0).with_margin(STRENGTH)
+    same = Supervision.margin(STRENGTH, base=Supervision.flip(STRENGTH, below=0.0))
     assert (taught.target == same.target).all() and (taught.margin == same.margin).all() and (taught.weight == 1).all()
+
+
+def test_smoothing_scaling_and_bands_by_hand():
+    order = np.argsort(STRENGTH)
+    taught = treated(LabelSpec(kind="smooth+margin", smooth_share=0.2, alpha=0.3, scale=2.0), STRENGTH, EVERY)
+    assert taught.target[order] == pytest.approx([0.7] * 2 + [1.0] * 8) and taught.margin == pytest.approx(2 * STRENGTH)
+    assert treated(LabelSpec(kind="smooth"), STRENGTH, np.arange(10) < 5).target == pytest.approx([0.9] * 5 + [1.0] * 5)
+    assert treated(LabelSpec(kind="scaled"), STRENGTH, EVERY).weight == pytest.approx(np.maximum(STRENGTH, 0))
+    assert treated(LabelSpec(kind="keep", band=(0.2, 0.5)), STRENGTH, EVERY).weight[order].tolist() == [0, 0, 1, 1, 1, 0, 0, 0, 0, 0]
+    assert treated(LabelSpec(kind="flip", band=(0.2, 0.5)), STRENGTH, EVERY).target[order].tolist() == [1, 1, 0, 0, 0, 1, 1, 1, 1, 1]
+    assert treated(LabelSpec(kind="soft", tau=2.0), STRENGTH, EVERY).target == pytest.approx(1 / (1 + np.exp(-STRENGTH / 2)))
+
+
+def test_relabelled_pairs_teach_as_if_they_had_been_written_so():
+    """Labels by the sign of μ̂: of a pair turned round the target and the margin turn, ties go, weights are |μ̂|."""
+    for kind in ("hard", "margin", "scaled", "smooth"):
+        taught = treated(LabelSpec(kind=kind, relabel=True, strength="ratings"), STRENGTH, EVERY)
+        plain = treated(LabelSpec(kind=kind), np.abs(STRENGTH), EVERY) if kind != "hard" else Supervision.hard(10)
+        back, untied = taught.turned(STRENGTH < 0), STRENGTH != 0
+        assert back.target[untied] == pytest.approx(plain.target[untied]) and back.margin == pytest.approx(plain.margin)
+        assert back.weight == pytest.approx(plain.weight * untied)
+
+
+def test_a_pair_without_a_strength_is_dropped_where_it_is_asked_for():
+    mean = np.where(np.arange(10) % 3 == 0, np.nan, STRENGTH)
+    taught = treated(LabelSpec(kind="margin", strength="ratings"), mean, np.arange(10) < 8)
+    assert np.flatnonzero(taught.weight == 0).tolist() == [0, 3, 6] and taught.weight[9] == 1  # the last is in another section
+    with pytest.raises(WorkbenchError, match="no pair is left"):
+        treated(LabelSpec(kind="margin", strength="ratings"), np.full(10, np.nan), EVERY)
 
 
 def test_something_must_be_left():

@@ -8,14 +8,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from planted import planted
+from scipy.stats import spearmanr
 
 from workbench.errors import WorkbenchError
 from workbench.preference.strength import Strength
 from workbench.scenario import strength as module
 from workbench.scenario.inputs import prepare
+from workbench.scenario.labels import LabelSpec
+from workbench.scenario.noise import NoiseSpec, turned
 from workbench.scenario.recipe import Scenario
 from workbench.scenario.run import run
 from workbench.scenario.strength import strength_of
+from workbench.scenario.treatment import supervision
 from workbench.study import Study
 
 
@@ -33,8 +37,9 @@ def fits(monkeypatch):
 
 
 def forget(study) -> None:
-    for key in (("strength",), ("strength", "dev")):
-        prepare(study).kept.pop(key, None)
+    kept = prepare(study).kept
+    for key in [key for key in kept if key[0] == "strength"]:
+        kept.pop(key)
 
 
 def test_fitted_once_for_runs_and_screens_alike(wide, quick, fits):
@@ -112,7 +117,7 @@ def test_a_cancelled_fit_is_told_and_not_kept(wide):
 def test_what_cannot_be_had_is_told(wide):
     rows = [(f"p{i}", side, "a", float(i % 7) + (side == "chosen")) for i in range(60) for side in ("chosen", "rejected")]
     scores = Study.from_scores(pd.DataFrame(rows, columns=["pair", "side", "objective", "score"]))
-    with pytest.raises(WorkbenchError, match="needs features.*no ensemble"):
+    with pytest.raises(WorkbenchError, match="needs features.*columns of scores"):
         strength_of(scores)
     with pytest.raises(WorkbenchError, match="strength of 'test'"):
         strength_of(wide.study, split="test")
@@ -127,4 +132,81 @@ def test_an_unknown_section_is_told_before_anything_is_fitted(wide, quick, fits)
 
 def test_hard_labels_fit_nothing(wide, fits):
     forget(wide.study)
-    assert (module.supervision(Scenario().labels, prepare(wide.study)).weight == 1).all() and fits == []
+    assert (supervision(Scenario().labels, prepare(wide.study)).weight == 1).all() and fits == []
+    by_hand = LabelSpec(kind="hard", hand={wide.study.split_pairs("train")["pair_id"].iloc[3]: "flip"})
+    assert np.flatnonzero(supervision(by_hand, prepare(wide.study)).target == 0).tolist() == [3] and fits == []
+
+
+# -- from elsewhere --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def judged(wide, tmp_path_factory):
+    """The wide study with what three reward models gave, each on its own scale."""
+    rng, ids = np.random.default_rng(0), wide.study.table("responses")["response_id"]
+    scores = pd.DataFrame({"response_id": ids, **{f"rm-{m:02d}": 10.0**m * rng.normal(size=len(ids)) for m in range(3)}})
+    return wide.study.with_scores(scores, tmp_path_factory.mktemp("judged") / "study", objectives=False)
+
+
+def test_score_lists_are_read_as_they_stand_and_named_columns_evened_out(judged, fits):
+    pairs = judged.split_pairs("train")
+    given = np.stack([judged.column(f"rm-{m:02d}") for m in range(3)], axis=1)
+    place = {response: at for at, response in enumerate(judged.column("rm-00").index)}
+    gaps = given[pairs["chosen"].map(place)] - given[pairs["rejected"].map(place)]
+    assert strength_of(judged, "scores").members == pytest.approx(gaps)
+    named = strength_of(judged, {"source": "scores", "columns": ["rm-00", "rm-02"]})
+    assert named.members == pytest.approx(gaps[:, [0, 2]] / gaps[:, [0, 2]].std(axis=0)) and fits == []
+    dev = strength_of(judged, {"source": "scores", "columns": ["rm-00", "rm-02"]}, split="dev")
+    first = [place[dev.pairs[side].iloc[0]] for side in ("chosen", "rejected")]
+    assert dev.members[0, 1] * gaps[:, 2].std() == pytest.approx(given[first[0], 2] - given[first[1], 2])
+
+
+def test_ratings_as_strength_know_the_pairs_that_are_rated_on_both_sides(wide, quick):
+    found = strength_of(wide.study, {"source": "ratings", "columns": ["safety", "helpfulness"]})
+    ratings = wide.study.ratings.set_index("response_id")[["safety", "helpfulness"]]
+    pairs = wide.study.split_pairs("train").set_index("pair_id")
+    gap = (ratings.reindex(pairs["chosen"]).to_numpy(float) - ratings.reindex(pairs["rejected"]).to_numpy(float))
+    known = np.isfinite(gap).any(axis=1)
+    assert found.pairs["pair_id"].tolist() == pairs.index[known].tolist() and len(found) < len(pairs)
+    mean = np.nanmean(np.where(known[:, None], gap, 0.0), axis=1)
+    assert found.mean == pytest.approx(mean[known]) and found.members.shape[1] == 1
+    spec = LabelSpec(kind="margin", relabel=True, strength={"source": "ratings", "columns": ["safety", "helpfulness"]})
+    taught = supervision(spec, prepare(wide.study))
+    assert (taught.weight > 0).tolist() == (known & (mean != 0)).tolist()
+    assert (taught.target[taught.weight > 0] == (mean[taught.weight > 0] > 0)).all()
+    assert np.isfinite(run(quick.child(labels=spec, seeds=(0,)), wide.study, cache=False).margins).all()
+
+
+def test_noise_turns_the_strength_of_the_labels_it_turns(wide):
+    noise = NoiseSpec(rate=0.3)
+    mask = turned(noise, len(wide.study.split_pairs("train")), None)
+    stored, seen = strength_of(wide.study, store=False), strength_of(wide.study, noise=noise, store=False)
+    assert np.corrcoef(np.where(mask, -1, 1) * seen.mean, stored.mean)[0, 1] > 0.5  # the order beneath is the same
+    assert seen.mean[mask].mean() < 0 < seen.mean[~mask].mean()
+    assert seen.lengthening == pytest.approx(np.where(mask, -stored.lengthening, stored.lengthening))
+    dev, quiet = (strength_of(wide.study, "ratings", split="dev", noise=one).mean for one in (noise, None))
+    assert dev == pytest.approx(quiet)  # nobody is taught those
+
+
+def test_truth_and_judge_speak_of_the_labels_as_they_are_taught():
+    pairs, gap = pd.DataFrame({"judge_label": [1, 0, -1, 1]}), pd.DataFrame({"gap": [2.0, -1.0, 0.5, 0.0], "flipped": [False] * 4})
+    length, mask = np.array([[5.0, 3.0]] * 4), np.array([True, True, False, False])
+    seen, long, truth = module._as_taught(pairs, length, gap, mask)
+    assert seen["judge_label"].tolist()[:2] == [0, 1] and seen["judge_label"].iloc[3] == 1 and np.isnan(seen["judge_label"].iloc[2])
+    assert truth["gap"].tolist() == [-2.0, 1.0, 0.5, 0.0] and long[:, 0].tolist() == [3, 3, 5, 5]
+
+
+def test_length_matched_strength_follows_length_less(wide):
+    def follows(table):
+        return abs(spearmanr(table.mean, table.lengthening)[0])
+
+    assert follows(strength_of(wide.study, {"length_matched": True}, store=False)) < follows(strength_of(wide.study, store=False))
+
+
+@pytest.mark.parametrize(("spec", "said"), [
+    ("scores", "no score lists"), ({"source": "scores", "columns": ["planet"]}, "no column planet"),
+    ({"source": "ratings", "columns": ["planet"]}, "no ratings of planet"),
+])
+def test_what_is_not_there_is_told(wide, spec, said):
+    with pytest.raises(WorkbenchError, match=said):
+        strength_of(wide.study, spec)

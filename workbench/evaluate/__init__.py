@@ -19,6 +19,9 @@ _HOMES = {
     "strength": (
         "StrengthTable", "agreement_by_bin", "band_words", "in_sections", "length_bias", "strength_bands", "strength_cuts", "suspects",
     ),
+    "doubt": ("agreed", "settling", "suspect_precision"),
+    "detectors": ("detection", "weighted_auroc"),
+    "annotators": ("ceiling", "votes_of"),
     "published": ("Published", "published_table"),
     "rewardbench": ("rewardbench_comparison", "rewardbench_table"),
     "rewardbench2": ("item_scores", "rewardbench2_table"),

@@ -9,12 +9,14 @@ import pandas as pd
 
 from ..axes import CHOSEN, REJECTED, Pair, PairMask, PairMember, PairSide, SeedPair
 from ..errors import WorkbenchError, listing
-from ..preference.strength import Strength, bands
+from ..preference.bands import Bands, bands
+from ..preference.strength import Strength
 from .inference import DRAWS, FEWEST, bundled, estimate, family_codes, family_sums, interval, resampling_weights, too_few
 from .metrics import correct
 
-FLIP, DROP, KEEP = "flip", "drop", "keep"
-GATE, TRUTH = "gate", "truth"
+FLIP, SMOOTH, DROP, KEEP = "flip", "smooth", "drop", "keep"
+GATE, TRUTH, JUDGE = "gate", "truth", "judge"
+JUDGED = "judge_label"  # the pairs' column that a judge of the ten-model schema fills
 ALL_PAIRS, FLIPPED, APART, AFTER = "all pairs", "flipped", "flipped − all", "all pairs, once flipped"
 
 
@@ -71,6 +73,18 @@ class StrengthTable:
         gap = self.truth["gap"].to_numpy(np.float64)
         return np.where(gap == 0, 0.5, correct(gap))
 
+    @property
+    def judged(self) -> Pair | None:
+        return judgements(self.pairs)
+
+
+def judgements(pairs: pd.DataFrame) -> Pair | None:
+    """1 where a judge agrees with the label, 0 where not, NaN where it was not asked; None without a column `judge_label`."""
+    if JUDGED not in pairs.columns:
+        return None
+    values = pd.to_numeric(pairs[JUDGED], errors="coerce").to_numpy(np.float64)
+    return np.where(np.isin(values, (0.0, 1.0)), values, np.nan)
+
 
 def in_sections(pairs: pd.DataFrame, where: tuple[str, ...] = ()) -> PairMask:
     """Mask [pair] of the pairs in the named sections, all for none named. WorkbenchError for a section that is not there."""
@@ -84,17 +98,18 @@ def in_sections(pairs: pd.DataFrame, where: tuple[str, ...] = ()) -> PairMask:
     return pairs["section"].astype(str).isin(where).to_numpy()
 
 
-def strength_bands(table: StrengthTable, *, flip_below: float | None = None, drop_below: float | None = None,
-                   flip_share: float | None = None, drop_share: float | None = None, where: tuple[str, ...] = ()) -> pd.DataFrame:
-    """What a treatment does: band ("flip", "drop", "keep"), pairs, families, share, lowest, highest, value, low, high, n, words.
+def strength_bands(table: StrengthTable, found: Bands | None = None, *, where: tuple[str, ...] = (), **cuts: float) -> pd.DataFrame:
+    """What a treatment does: band ("flip", "smooth", "drop", "keep"), pairs, families, share, lowest, highest, value, low, high, n, words.
 
-    The cuts are those of a LabelSpec, `**spec.cuts, where=spec.where`; one row per band. lowest, highest: strength in it;
-    value, low, high: share of its labels that are true, with its interval by family, NaN where the truth is not known.
+    cuts: those of a LabelSpec, `**spec.cuts, where=spec.where`; or found, the masks themselves. One row per band, "smooth" only
+    where labels are smoothed. lowest, highest: strength in it; value, low, high: share of its labels that are true, with its
+    interval by family, NaN where the truth is not known.
     """
-    cuts = {"flip_below": flip_below, "drop_below": drop_below, "flip_share": flip_share, "drop_share": drop_share}
-    flip, drop = bands(table.mean, among=in_sections(table.pairs, tuple(where)), **cuts)
+    flip, smooth, drop = found or bands(table.mean, among=in_sections(table.pairs, tuple(where)), **cuts)
     rows = []
-    for band, mask in ((FLIP, flip), (DROP, drop), (KEEP, ~flip & ~drop)):
+    for band, mask in ((FLIP, flip), (SMOOTH, smooth), (DROP, drop), (KEEP, ~flip & ~smooth & ~drop)):
+        if band == SMOOTH and not mask.any():
+            continue
         inside = table.mean[mask]
         ends = (float(inside.min()), float(inside.max())) if len(inside) else (np.nan, np.nan)
         about = {"band": band, "pairs": int(mask.sum()), "share": float(mask.mean()), "lowest": ends[0], "highest": ends[1]}
@@ -105,36 +120,38 @@ def strength_bands(table: StrengthTable, *, flip_below: float | None = None, dro
 def band_words(found: pd.DataFrame) -> str:
     """What a button says that applies these bands: "Flip 214, drop 391"."""
     counts = found.set_index("band")["pairs"]
-    said = [f"{band} {counts[band]:,}".replace(",", "\N{THIN SPACE}") for band in (FLIP, DROP) if counts[band]]
+    said = [f"{band} {counts[band]:,}".replace(",", "\N{THIN SPACE}") for band in (FLIP, SMOOTH, DROP) if counts.get(band)]
     return (", ".join(said) or "nothing to flip or drop").capitalize()
 
 
-def strength_cuts(table: StrengthTable, *, flip_below: float | None = None, drop_below: float | None = None,
-                  flip_share: float | None = None, drop_share: float | None = None, where: tuple[str, ...] = ()) -> dict[str, float]:
+def strength_cuts(table: StrengthTable, *, where: tuple[str, ...] = (), **cuts: float) -> dict[str, float]:
     """The same cuts by value, where a handle stands and a figure draws: of a share, half-way between the two pairs it parts."""
-    found = {name: cut for name, cut in (("flip_below", flip_below), ("drop_below", drop_below)) if cut is not None}
+    found = {name: cut for name, cut in cuts.items() if name.endswith("_below") and cut is not None}
     ordered, total = np.sort(table.mean[in_sections(table.pairs, tuple(where))]), 0.0
-    for name, share in (("flip_below", flip_share), ("drop_below", drop_share)):
+    for name in (FLIP, SMOOTH, DROP):
+        share = cuts.get(f"{name}_share")
         total += share or 0.0
         at = round(total * len(ordered))
         if share:
-            found[name] = float(ordered[max(at - 1, 0) : at + 1].mean()) if at else float(ordered[0])
+            found[f"{name}_below"] = float(ordered[max(at - 1, 0) : at + 1].mean()) if at else float(ordered[0])
     return found
 
 
 def agreement_by_bin(table: StrengthTable, result=None, *, bins: int = 10, draws: int = DRAWS, seed: int = 0) -> pd.DataFrame:
-    """How often a gate, and the truth where it is known, agrees with the label, by tenths of preference strength.
+    """How often a gate, the truth and a judge, where they are known, agree with the label, by tenths of preference strength.
 
-    result: on the same pairs, or its margins [seed pair]; None for the truth alone. Columns: bin (1 the weakest), strength,
-    lowest, highest (of the bin; strength is the mean), who ("gate", "truth"), value, low, high (by family, and by seed with five or
-    more), n, families, seeds, words. Pairs of equal strength share a bin. Raises WorkbenchError for a result on other
-    pairs, and where there is nothing to agree with.
+    result: on the same pairs, or its margins [seed pair]; None for the others alone. A judge is the pairs' `judge_label` (1 agrees,
+    0 does not, anything else was not asked). Columns: bin (1 the weakest), strength, lowest, highest (of the bin; strength is the
+    mean), who ("gate", "truth", "judge"), value, low, high (by family, and by seed with five or more), n, families, seeds, words.
+    Pairs of equal strength share a bin. Raises WorkbenchError for a result on other pairs, and where there is nothing to agree with.
     """
-    asked = {}
+    every, asked = np.ones(len(table), bool), {}
     if result is not None:
-        asked[GATE] = (correct(_margins(table, result)), True)
+        asked[GATE] = (correct(_margins(table, result)), every, True)
     if table.right is not None:
-        asked[TRUTH] = (table.right[None], False)
+        asked[TRUTH] = (table.right[None], every, False)
+    if (judged := table.judged) is not None:
+        asked[JUDGE] = (judged[None], np.isfinite(judged), False)
     if not asked:
         raise WorkbenchError("no result and no known truth to agree with", where="strength", remedy="Pass a result on the same split")
     place = np.minimum((table.strength.percentile / 100 * bins).astype(int), bins - 1)
@@ -143,16 +160,17 @@ def agreement_by_bin(table: StrengthTable, result=None, *, bins: int = 10, draws
         mask = place == number
         inside = table.mean[mask]
         about = {"bin": int(number) + 1, "strength": float(inside.mean()), "lowest": float(inside.min()), "highest": float(inside.max())}
-        for who, (values, trained) in asked.items():
-            found = estimate(values[:, mask], table.families[mask], draws=draws, seed=seed, trained=trained)
-            rows.append({**about, "who": who, **vars(found)})
+        for who, (values, known, trained) in asked.items():
+            if (mask & known).any():
+                found = estimate(values[:, mask & known], table.families[mask & known], draws=draws, seed=seed, trained=trained)
+                rows.append({**about, "who": who, **vars(found)})
     return pd.DataFrame(rows)
 
 
 def suspects(table: StrengthTable, n: int | None = 50, *, where: tuple[str, ...] = ()) -> pd.DataFrame:
     """The pairs whose label looks wrong, weakest first; n of them, all for None.
 
-    Columns: pair_id, family, section where there are any; mean and std over members (strength, in logits), percentile;
+    Columns: pair_id, family, section where there are any; mean and std over members (strength, in logits; NaN for one), percentile;
     against, of: how many of the members prefer the other answer; words; longer: words that the chosen answer has more
     (NaN without text); gap, flipped: the truth, where it is known.
     """
@@ -163,7 +181,8 @@ def suspects(table: StrengthTable, n: int | None = 50, *, where: tuple[str, ...]
     against, of = (table.members[rows] < 0).sum(axis=1), table.members.shape[1]
     names = [name for name in ("pair_id", "prompt_id", "family", "section") if name in table.pairs.columns]
     found = table.pairs.iloc[rows][names].reset_index(drop=True)
-    found["mean"], found["std"], found["percentile"] = table.mean[rows], table.std[rows], table.strength.percentile[rows]
+    std = table.std[rows] if table.members.shape[1] > 1 else np.nan
+    found["mean"], found["std"], found["percentile"] = table.mean[rows], std, table.strength.percentile[rows]
     found["against"], found["of"] = against, of
     found["words"] = np.array([f"{votes} of {of} against the label" for votes in range(of + 1)], object)[against]
     found["longer"] = np.nan if table.lengthening is None else table.lengthening[rows]

@@ -3,13 +3,18 @@
 import importlib
 
 _HOMES = {
-    "base": ("sentence", "table"), "benchmark": ("plot_benchmark", "plot_style_matrix"), "cards": ("Card",),
+    "agreement": ("plot_agreement", "plot_settling"), "base": ("sentence", "table"),
+    "benchmark": ("plot_benchmark", "plot_style_matrix"), "cards": ("Card",),
     "comparison": ("plot_comparison",), "correlation": ("plot_objective_correlation", "plot_verbosity"),
-    "decomposition": ("plot_decomposition",), "export": ("Preview", "Saved", "VENUES", "Venue", "preview", "save", "save_all"),
+    "decomposition": ("plot_decomposition",), "doubt": ("plot_doubt", "plot_suspect_precision"),
+    "export": ("Preview", "Saved", "VENUES", "Venue", "preview", "save", "save_all"),
     "gate": ("plot_gate_heatmap", "plot_gate_prompt"),
-    "learning": ("plot_learning",), "prompt_map": ("plot_prompt_map",), "renderer": ("browser",), "sections": ("plot_sections",),
+    "laboratory": ("plot_bands", "plot_curves", "plot_noise"), "learning": ("plot_learning",), "left_out": ("plot_left_out",),
+    "meta": ("plot_alignment", "plot_meta"),
+    "prompt_map": ("plot_prompt_map",), "renderer": ("browser",), "sections": ("plot_sections",),
     "sets": ("card_of", "draw", "figures_of"), "strength": ("plot_strength",), "tex": ("caption", "latex", "latex_table"),
-    "theme": ("DARK", "LIGHT", "Theme"), "vision": ("VISIONS", "seen_by"), "watershed": ("plot_gate_watershed",),
+    "theme": ("DARK", "LIGHT", "Theme"), "treatments": ("plot_treatments",),
+    "vision": ("VISIONS", "seen_by"), "watershed": ("plot_gate_watershed",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = sorted(_HOME_OF)

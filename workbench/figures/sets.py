@@ -15,7 +15,7 @@ from ..errors import WorkbenchError
 from ..evaluate import strength_cuts
 from ..projection import stored_map
 from ..scenario.compare import compare, noise_floor
-from ..scenario.labels import CUTS, LabelSpec
+from ..scenario.labels import LabelSpec
 from ..scenario.recipe import Scenario
 from ..scenario.result import Result
 from ..scenario.run import run
@@ -27,6 +27,7 @@ from .cards import VENUE, Card
 from .comparison import plot_comparison
 from .correlation import plot_objective_correlation, plot_verbosity
 from .decomposition import plot_decomposition
+from .doubt import plot_doubt
 from .gate import plot_gate_heatmap, plot_gate_prompt
 from .learning import plot_learning
 from .prompt_map import plot_prompt_map
@@ -189,12 +190,21 @@ def _comparison(s: Subject, *, metric: str = "accuracy", noise: bool = False, sl
 
 
 def _strength(s: Subject, *, flip_below: float | None = None, drop_below: float | None = None) -> go.Figure:
+    return _doubted(s, plot_strength, flip_below, drop_below)
+
+
+def _doubt(s: Subject, *, flip_below: float | None = None, drop_below: float | None = None) -> go.Figure:
+    return _doubted(s, plot_doubt, flip_below, drop_below)
+
+
+def _doubted(s: Subject, plot: Callable, flip_below: float | None, drop_below: float | None) -> go.Figure:
     """The cuts named, else those of the scenario's label treatment."""
-    table, labels = strength_of(s.study), s.result.scenario.labels
-    cuts = {"flip_below": flip_below, "drop_below": drop_below}
-    if flip_below is None and drop_below is None and isinstance(labels, LabelSpec):
-        cuts = strength_cuts(table, **{name: getattr(labels, name) for name in CUTS}, where=labels.where)
-    return plot_strength(table, **cuts, theme=s.theme)
+    labels, cuts = s.result.scenario.labels, {"flip_below": flip_below, "drop_below": drop_below}
+    treated = isinstance(labels, LabelSpec)
+    table = strength_of(s.study, labels.strength, noise=labels.noise) if treated else strength_of(s.study)
+    if flip_below is None and drop_below is None and treated:
+        cuts |= {name: cut for name, cut in strength_cuts(table, **labels.cuts, where=labels.where).items() if name in cuts}
+    return plot(table, **cuts, theme=s.theme)
 
 
 def _prompt_map(s: Subject, *, by: str = "dominant") -> go.Figure:
@@ -215,6 +225,10 @@ def _has_curves(result: Result) -> bool:
     return all(getattr(gate, "fit_report", None) is not None for gate in result.gates)
 
 
+def _no_ensemble(s: Subject) -> str:
+    return "" if s.result.scenario.labels != "hard" else "the labels are as they stand, so no ensemble was fitted"
+
+
 MAKERS: dict[str, Callable[..., go.Figure]] = {
     "sections": lambda s, *, metric="accuracy": plot_sections(s.series, metric=metric, percent=metric == "accuracy", theme=s.theme),
     "gate": lambda s, *, by="section": plot_gate_heatmap(s.result, by=by, **s.look),
@@ -226,6 +240,7 @@ MAKERS: dict[str, Callable[..., go.Figure]] = {
     "gate-prompt": lambda s, *, pair: plot_gate_prompt(s.result, pair=pair, **s.look),
     "decomposition": lambda s, *, pair: plot_decomposition(s.result, pair=pair, **s.look),
     "strength": _strength,
+    "doubt": _doubt,
     "learning": _learning,
 }
 OPTIONS: dict[str, tuple[type, ...]] = {  # what each option is made of
@@ -234,6 +249,6 @@ OPTIONS: dict[str, tuple[type, ...]] = {  # what each option is made of
 }
 # Figures that something must be trained for: why the set goes without, "" where it is at hand.
 COSTLY: dict[str, Callable[[Subject], str]] = {
-    "strength": lambda s: "" if s.result.scenario.labels != "hard" else "the labels are as they stand, so no ensemble was fitted",
+    "strength": _no_ensemble, "doubt": _no_ensemble,
     "learning": lambda s: "" if all(map(_has_curves, s.series.values())) else "the curves of a stored result are not kept",
 }

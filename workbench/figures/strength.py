@@ -64,7 +64,7 @@ def plot_strength(
     )
     limits = [float(frame["low"].min()), float(frame["high"].max())]
     _axes(fig, look, frame, limits, unit)
-    if not _bands(fig, look, frame, limits):
+    if not bands_above(fig, look, frame, limits, bottom=SPREAD + GAP):
         fig.update_layout(margin=dict(t=22), height=TALL - 14)
     return fig
 
@@ -92,8 +92,10 @@ def _axes(fig: go.Figure, look: Theme, frame: pd.DataFrame, limits: list[float],
     )
 
 
-def _bands(fig: go.Figure, look: Theme, frame: pd.DataFrame, limits: list[float]) -> bool:
-    """A tinted ground for each band, its name and count above; whether one is narrower than its name and stands a line higher."""
+def bands_above(fig: go.Figure, look: Theme, frame: pd.DataFrame, limits: list[float], *, bottom: float) -> bool:
+    """A tinted ground for each band (low, high, pairs, band) down to `bottom` of the height, its name and count above; whether
+    one is narrower than its name and stands a line higher.
+    """
     raised = False
     bands = frame.groupby("band", sort=False).agg(low=("low", "min"), high=("high", "max"), pairs=("pairs", "sum"))
     span = limits[1] - limits[0]
@@ -107,7 +109,7 @@ def _bands(fig: go.Figure, look: Theme, frame: pd.DataFrame, limits: list[float]
                 x0=band["low"],
                 x1=band["high"],
                 yref="paper",
-                y0=SPREAD + GAP,
+                y0=bottom,
                 y1=1,
                 layer="below",
                 line_width=0,

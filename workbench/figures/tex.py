@@ -47,7 +47,9 @@ def _intervals(fig: go.Figure, counts: list[int]) -> list[str]:
     columns = set(table(fig).columns)
     if {"weight_low", "weight_high"} <= columns:
         return ["Thin lines: lowest and highest over seeds."]
-    if not {"low", "high"} <= columns or "band" in columns:
+    if "splits" in columns:
+        return ["Intervals: 5th to 95th percentile over random splits."]
+    if not {"low", "high"} <= columns or "spread" in columns:
         return []
     units = "families" if "rho" in columns or not counts or counts[0] < SEEDS else "families and paired seeds"
     return [f"95 % intervals resample {units}; they hold no training-sample variance."]

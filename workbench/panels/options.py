@@ -152,7 +152,7 @@ def asked_gate(study: Study, spec: dict, pinned: Scenario) -> dict:
 
 def labels(study: Study, draft: Scenario, pinned: Scenario) -> dict:
     """Treatments of the train labels, each with its own cut; another one, set elsewhere, is "custom"."""
-    usual = {"hard": "as they stand", **{kind: LabelSpec(kind=kind).words for kind in LABELS}}
+    usual = {"hard": "as they stand", **{kind: LabelSpec(kind=kind).words for kind in LABELS if kind != "keep"}}
     value = next((kind for kind in usual if Scenario(labels=kind).labels == draft.labels), CUSTOM)
     options = [[kind, words] for kind, words in usual.items()] + ([[CUSTOM, labels_words(draft.labels)]] if value == CUSTOM else [])
     why = None if study.store is not None else "Preference strength needs features, and this study has none."

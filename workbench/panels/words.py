@@ -85,6 +85,8 @@ def _gate_edit(gate: GateSpec, pinned: GateSpec) -> tuple[str, str]:
     first = pinned if pinned.kind == gate.kind else GateSpec(kind=gate.kind)
     changed = [_thin(text.format(called_start(gate.start) if name == "start" else getattr(gate, name))) for name, text in SETTINGS.items()
                if getattr(gate, name) != getattr(first, name)]
+    lessons = [getattr(gate, name) for name in ("contrastive", "meta") if getattr(gate, name) != getattr(pinned, name)]
+    changed += [lesson.words for lesson in lessons if lesson is not None]
     if (gate.kind, gate.hidden) != (pinned.kind, pinned.hidden) or not changed:
         return gate_words(gate), ", ".join(changed)
     return ", ".join(changed), ""

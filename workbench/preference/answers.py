@@ -64,6 +64,15 @@ class Answers:
         return cls(out if linear or not shared else Repeated(out, features.of), centre, spread)
 
     @property
+    def differ(self) -> bool:
+        """Whether the answers of any pair differ in their features."""
+        if not isinstance(self.table, Repeated) and self.table.ndim == 2:  # differences
+            return bool(self.table.any())
+        if isinstance(self.table, Repeated):
+            return bool((self.table.of[:, 0] != self.table.of[:, 1]).any()) and bool((self.table.rows != self.table.rows[:1]).any())
+        return bool((self.table[:, 0] != self.table[:, 1]).any())
+
+    @property
     def precision(self) -> str:
         """ "float32" or "bfloat16"."""
         return str(getattr(self.table, "rows", self.table).dtype).removeprefix("torch.")

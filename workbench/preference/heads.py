@@ -12,7 +12,7 @@ from ..errors import WorkbenchError
 from ..features import Features
 from ..rows import Repeated
 from .answers import Answers, differences
-from .bradley_terry import Supervision
+from .bradley_terry import Stacked, Supervision
 from .data import hold_out, pieces, standardised
 from .fit import Fit, fit
 
@@ -34,26 +34,32 @@ class HeadStack:
     report: Fit | None = field(default=None, repr=False)
 
     @classmethod
-    def fit(cls, features: ItemFeatures | Repeated | Answers, supervision: Supervision, *, hidden: Sequence[int], seeds: Sequence[int],
-            orders: Sequence[int], decay: Sequence[float], held_out: np.ndarray, weight: np.ndarray | None = None,
-            rows: np.ndarray | None = None, steps: int, batch_size: int, lr: float, every: int = 25, patience: int | None = 8,
-            device: str = "auto", precision: str = "auto", progress: Callable | None = None, cancel=None, label="heads") -> HeadStack:
+    def fit(cls, features: ItemFeatures | Repeated | Answers, supervision: Supervision | Stacked, *, hidden: Sequence[int],
+            seeds: Sequence[int], orders: Sequence[int], decay: Sequence[float], held_out: np.ndarray, weight: np.ndarray | None = None,
+            rows: np.ndarray | None = None, shown: np.ndarray | None = None, steps: int, batch_size: int, lr: float, every: int = 25,
+            patience: int | None = 8, device: str = "auto", precision: str = "auto", rule=None, start: HeadStack | None = None,
+            watch: Callable | None = None, progress: Callable | None = None, cancel=None, label="heads") -> HeadStack:
         """Train H heads together on response features [pair side dim], an array or a stream, or on what was laid out of them before.
 
         seeds: of the initial weights, one per head; orders: seeds of the data orders, H a multiple of their number, heads
         of one order next to each other; decay: L2 penalty per head; held_out mask [pair] or [head pair]; weight [head pair],
-        of any type of number; precision as in `Answers`.
+        of any type of number; shown mask [head dim]: the features that each head sees; precision as in `Answers`;
+        rule as in `fit`; start: heads of the same layers on the same scale, whose weights are the initial ones; watch(step,
+        heads as they are then) as in `fit`.
         """
         from .network import Heads
 
         if not isinstance(features, Answers):
             features = Answers.laid_out(features, supervision.weight > 0, hidden=hidden, heads=len(seeds), batch_size=batch_size,
                                         device=device, precision=precision)
-        module = Heads(features.table.shape[-1], hidden, seeds, len(orders), decay)
+        module = Heads(features.table.shape[-1], hidden, seeds, len(orders), decay, shown)
+        if start is not None:
+            start.put(module, features.centre, features.spread)
+        seen = watch and (lambda step, module: watch(step, cls(*module.layers(), features.centre, features.spread)))
         report = fit(
             module, [features.table], supervision, steps=steps, batch_size=batch_size, lr=lr, held_out=held_out, weight=weight, rows=rows,
-            every=every, patience=patience, seed=list(orders), device=device, precision=features.precision, progress=progress,
-            cancel=cancel, label=label,
+            every=every, patience=patience, seed=list(orders), device=device, precision=features.precision, rule=rule, watch=seen,
+            progress=progress, cancel=cancel, label=label,
         )
         return cls(*module.layers(), features.centre, features.spread, report)
 
@@ -92,6 +98,20 @@ class HeadStack:
             hidden = (hidden if depth == 0 else np.maximum(hidden + self.biases[depth - 1][head], 0)) @ weight[head]
         return hidden[:, 0]
 
+    def put(self, module, centre: np.ndarray, spread: np.ndarray) -> None:
+        """These weights into a `network.Heads` that reads features on that scale; WorkbenchError for other layers or another scale."""
+        import torch
+
+        mine = [torch.from_numpy(np.ascontiguousarray(value.transpose(0, 2, 1))) for value in (*self.weights, *self.biases)]
+        theirs = [*module.weights, *module.biases]
+        if [value.shape for value in mine] != [parameter.shape for parameter in theirs]:
+            raise WorkbenchError("the heads to start from have other layers", remedy="As many heads, on the same dims and hidden sizes")
+        if not (np.array_equal(centre, self.centre) and np.array_equal(spread, self.spread)):
+            raise WorkbenchError("the heads to start from read features on another scale", remedy="Go on with the pairs they learned from")
+        with torch.no_grad():
+            for parameter, value in zip(theirs, mine):
+                parameter.copy_(value)
+
     def head(self, number: int) -> HeadStack:
         """One of them, as a stack of one."""
         keep = slice(number, number + 1)
@@ -126,19 +146,9 @@ class BradleyTerryHead:
         taught = teaching(features, supervision)
         answers = Answers.laid_out(responses(features), taught.weight > 0, hidden=hidden, heads=len(decays), batch_size=batch_size,
                                    device=device, precision=precision)
-        shared = dict(hidden=hidden, steps=steps, batch_size=batch_size, lr=lr, every=every, device=device, progress=progress,
-                      cancel=cancel)
-        held = hold_out(groups, len(taught), held_out, seed)
-        first, best = penalties(answers, taught, held, decays=decays, seed=seed, patience=patience, label=label, **shared)
-        losses = dict(zip(map(float, decays), first.report.head_losses))
-        chosen = cls(first.head(best), float(decays[best]), losses, first.report)
-        if not refit or not held.any() or first.report.stopped == "cancelled":
-            return chosen
-        last = HeadStack.fit(answers, taught, seeds=[seed], orders=[seed], decay=[chosen.decay], held_out=np.zeros_like(held),
-                             label=label, **shared)
-        if last.report.stopped == "cancelled":  # half a fit is worth less than the whole one on fewer families
-            return replace(chosen, fit_report=last.report)
-        return replace(chosen, heads=last, fit_report=last.report)
+        return best_head(answers, taught, hold_out(groups, len(taught), held_out, seed), decays=decays, refit=refit, seed=seed,
+                         patience=patience, label=label, hidden=hidden, steps=steps, batch_size=batch_size, lr=lr, every=every,
+                         device=device, progress=progress, cancel=cancel)
 
     def __call__(self, features: Features | ItemFeatures | Repeated) -> np.ndarray:
         """Rewards [pair side] of pairs, [row] of rows; zero where the features are masked."""
@@ -151,6 +161,21 @@ class BradleyTerryHead:
         """R⁺ − R⁻ [pair]."""
         rewards = self(features)
         return rewards[:, 0] - rewards[:, 1]
+
+
+def best_head(answers: Answers, supervision: Supervision, held: np.ndarray, *, decays: Sequence[float], refit: bool, seed: int,
+              patience: int | None, label: str, **shared) -> BradleyTerryHead:
+    """The head of the penalty that does best on the held-out pairs, mask [pair]; refit: trained again on all of them."""
+    first, best = penalties(answers, supervision, held, decays=decays, seed=seed, patience=patience, label=label, **shared)
+    losses = dict(zip(map(float, decays), first.report.head_losses))
+    chosen = BradleyTerryHead(first.head(best), float(decays[best]), losses, first.report)
+    if not refit or not held.any() or first.report.stopped == "cancelled":
+        return chosen
+    last = HeadStack.fit(answers, supervision, seeds=[seed], orders=[seed], decay=[chosen.decay], held_out=np.zeros_like(held),
+                         label=label, **shared)
+    if last.report.stopped == "cancelled":  # half a fit is worth less than the whole one on fewer families
+        return replace(chosen, fit_report=last.report)
+    return replace(chosen, heads=last, fit_report=last.report)
 
 
 def penalties(answers: Answers, supervision: Supervision, held: np.ndarray, *, decays: Sequence[float] = DECAYS, seed: int,

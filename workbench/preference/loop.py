@@ -51,7 +51,7 @@ class Loop:
         self.held_rows = torch.as_tensor(held_rows, device=self.device)[None]
         self.history, self.done, self.started = {"step": [], "loss": [], "held_out": []}, 0, time.monotonic()
 
-    def prepare(self, batch_size, seeds, lr, rates, weight_decay, every, precision) -> None:
+    def prepare(self, batch_size, seeds, lr, rates, weight_decay, every, precision, rule) -> None:
         named = dict(self.module.named_parameters())
         if set(rates) - set(named):
             raise WorkbenchError(f"no parameter named {sorted(set(rates) - set(named))[0]!r}", remedy=f"There are {', '.join(named)}")
@@ -63,9 +63,9 @@ class Loop:
         orders = [Order(rows, size, seed, self.device) for rows, seed in zip(self.rows, seeds)]
         self.work = size * sum(parameter.numel() for parameter in named.values())
         self.low = is_low(precision, self.device, self.work, hasattr(self.module, "learn"))
-        self.update = Update(self.batch, self.train, orders, groups, every, self.low)
+        self.update = Update(self.batch, self.train, orders, groups, every, self.low, rule)
 
-    def run(self, steps, every, patience, progress, cancel, label) -> str:
+    def run(self, steps, every, patience, watch, progress, cancel, label) -> str:
         """Returns why it stopped."""
 
         def cancelled() -> bool:
@@ -78,6 +78,8 @@ class Loop:
 
         held, told = self.evaluate(cancelled), [time.monotonic()]
         self.begin(held)
+        if watch is not None:
+            watch(0, self.module)
         for begin in range(0, steps, every):
             count = min(every, steps - begin)
             self.update.lay_out(begin, count, steps)
@@ -91,6 +93,8 @@ class Loop:
             if cancelled():
                 return "cancelled"
             self.record(self.done, mean, held, patience, every)
+            if watch is not None:
+                watch(self.done, self.module)
             tell(self.done, mean)
             if not self.waiting.any() and self.done < steps:
                 return "early"

@@ -21,10 +21,11 @@ class Heads(nn.Module):
     [order n side dim]. An order axis of length 1 stands for all orders. Weights [head out in] and what goes through them
     [head out row] lie so that no product needs a copy. forward is what autograd sees; `learn` gives the same gradients
     by hand, of the loss and of decay/2 · |weights|² of each head; of an MLP with products in `low` (the last layer's, and all
-    weights, stay float32).
+    weights, stay float32). shown: mask [head dim] of the features that a head sees, all for None; the weights of others stay 0.
     """
 
-    def __init__(self, dim: int, hidden: Sequence[int], seeds: Sequence[int], orders: int, decay: Sequence[float]):
+    def __init__(self, dim: int, hidden: Sequence[int], seeds: Sequence[int], orders: int, decay: Sequence[float],
+                 shown: np.ndarray | None = None):
         super().__init__()
         self.heads, self.orders, self.linear, self.low = len(seeds), orders, not hidden, torch.float32
         sizes, draws = [dim, *hidden, 1], [np.random.default_rng([seed, 5]) for seed in seeds]
@@ -35,9 +36,21 @@ class Heads(nn.Module):
         self.weights.append(_drawn(draws, (1, sizes[-2]), 0.0))  # rewards start at zero; a bias here would cancel between the sides
         self.kept: list[Tensor | None] = [None] * len(self.weights)  # products in `low`, before they are added up in float32
         self.register_buffer("decay", torch.tensor(list(decay), dtype=torch.float32)[:, None, None])
+        self.register_buffer("shown", None if shown is None else torch.as_tensor(shown, dtype=torch.float32)[:, None])
+        if shown is not None:
+            self.weights[0].data *= self.shown
 
     def forward(self, features: OrderItems) -> HeadPair:
         return self._margins(self._climb(features)[0][-1])
+
+    def rewards(self, answers: Float[Tensor, "m dim"]) -> HeadPair:
+        """Rewards [head m] of single answers on the scale of the heads, in float32, as autograd sees them."""
+        above = answers.mT[None]
+        for depth, weight in enumerate(self.weights):
+            weight = weight * self.shown if self.shown is not None and not depth else weight
+            above = _side_by_side(weight, above)
+            above = (above + self.biases[depth]).relu() if depth < len(self.biases) else above
+        return above[:, 0]
 
     def layers(self) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
         """Weights [head in out] and biases [head 1 out] of each layer, copies."""
@@ -58,6 +71,8 @@ class Heads(nn.Module):
                 gradient = torch.ops.aten.threshold_backward(gradient, below, 0)  # 0 where ReLU closed it
                 change, held = gradient.sum(2, keepdim=True), _gradient_of(bias)
                 _ = held.copy_(change) if first else held.add_(change)
+        if self.shown is not None:
+            self.weights[0].grad.mul_(self.shown)
 
     def _climb(self, features: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """What goes into each layer, [order dim row] and then [head out row], rewards [head 1 row] last; the weights it met."""

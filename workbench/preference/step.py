@@ -67,7 +67,7 @@ class Batch:
 class Update:
     """Updates of a module, one after another; the batches and rates of a block of them are laid out beforehand."""
 
-    def __init__(self, batch: Batch, weight: torch.Tensor, orders: list[Order], groups: list[dict], block: int, low: bool):
+    def __init__(self, batch: Batch, weight: torch.Tensor, orders: list[Order], groups: list[dict], block: int, low: bool, rule=None):
         self.batch, self.weight, self.module, self.device, self.orders = batch, weight, batch.module, batch.device, orders
         self.cuda = self.device.startswith("cuda")
         rates = [group.pop("rate") for group in groups]
@@ -82,6 +82,7 @@ class Update:
         self.loss = torch.zeros(block, device=self.device)
         self.at = torch.zeros(1, dtype=torch.int64, device=self.device)
         self.low, self.graph, self.done = low, None, 0
+        self.rule = None if rule is None else rule.fresh(self.module)
         if hasattr(self.module, "learn"):
             self.module.low = torch.bfloat16 if low else torch.float32
 
@@ -95,7 +96,7 @@ class Update:
     def __call__(self, cancelled) -> bool:
         """The next update; False where it was cancelled before it was whole, which leaves the weights as they were."""
         self.done += 1
-        if not self.cuda or self.batch.plain:
+        if not self.cuda or self.batch.plain or self.rule is not None:
             return self._update(cancelled)
         if self.graph is None and self.done > WARM:
             self.graph = self._captured()
@@ -114,10 +115,11 @@ class Update:
         weight = self.batch.weights(self.weight, index)
         weight = weight / weight.sum(1, keepdim=True).clamp_min(1e-12)
         total, pieces = torch.zeros((), device=self.device), -(-index.shape[1] // self.piece)
-        for number, (part, share) in enumerate(zip(index.tensor_split(pieces, dim=1), weight.tensor_split(pieces, dim=1))):
-            if number and cancelled():
-                return False
-            total += self._gradients(part, share, number == 0)
+        with contextlib.nullcontext() if self.rule is None else self.rule.moved(self.module):
+            for number, (part, share) in enumerate(zip(index.tensor_split(pieces, dim=1), weight.tensor_split(pieces, dim=1))):
+                if number and cancelled():
+                    return False
+                total += self._gradients(part, share, number == 0)
         rates = self.steepness.index_select(0, self.at)[0]
         for group, rate in zip(self.optimizer.param_groups, rates if self.cuda else rates.tolist()):
             if self.cuda:
@@ -130,7 +132,8 @@ class Update:
         return True
 
     def _gradients(self, part: torch.Tensor, share: torch.Tensor, first: bool) -> torch.Tensor:
-        """Gradients of Σ share · BCE over some pairs, share [head pair] of the batch's weight; its mean over heads."""
+        """Gradients of Σ share · BCE over some pairs, share [head pair] of the batch's weight, and of what else the module
+        asks for; returns the mean of the BCE over heads."""
         given, kept = self.batch.given(part), []
 
         def slope(margins):
@@ -143,11 +146,15 @@ class Update:
             return kept[0]
         if first:
             self.optimizer.zero_grad(set_to_none=True)
+        rows, how = self.batch.rows(part)
+        more = [self.module.penalty().sum()] if first and hasattr(self.module, "penalty") else []
         with lowered(self.device, self.low):
-            margins = self.batch.margins(part)
+            margins = self.module(*rows, **how)
+            if hasattr(self.module, "auxiliary"):  # of the same tensors, so that it may keep the forward pass
+                more.append(self.module.auxiliary(*rows, **how) * (part.shape[1] / self.index.shape[2]))
+        margins = margins[None] if self.batch.plain else margins
         slopes = slope(margins.detach().float()).to(margins.dtype)
-        penalty = [self.module.penalty().sum()] if first and hasattr(self.module, "penalty") else []
-        torch.autograd.backward([margins, *penalty], [slopes, *[None for _ in penalty]])
+        torch.autograd.backward([margins, *more], [slopes, *[None for _ in more]])
         return kept[0]
 
     def _aside(self, cancelled) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -9,14 +10,19 @@ from functools import cached_property
 import numpy as np
 
 from ..axes import Pair, PairMask, PairMember
-from ..errors import WorkbenchError
+from ..errors import WorkbenchError, listing
 from ..features import Features
 from ..rows import Repeated
 from .answers import Answers
+from .bands import weakest
 from .bradley_terry import Supervision
 from .data import bootstrap, dealt, derived, family_codes, fold_of, hold_out
 from .fit import Fit
 from .heads import DECAYS, HeadStack, penalties, responses, teaching
+
+KINDS = ("bootstrap", "mlp", "subspace", "linear")
+HIDDEN, RATES = (32,), {True: 2e-2, False: 3e-3}  # of an MLP; learning rates by whether heads are linear
+SHOWN = 0.5  # of the features, to a head of a feature subspace
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,42 +31,49 @@ class Strength:
 
     members [pair member]: each pair is scored by heads that saw no pair of its family (folds > 1), so noise cannot be
     learnt by heart: heads that have seen a wrong label agree with it, and a threshold at zero then finds nothing.
-    mean μ̂ and population deviation std σ̂ [pair], in logits. Their size depends on features, penalty and steps: read
-    `percentile` beside them, and never carry a margin to another backbone unscaled. An ensemble shares its biases (length).
-    decay: the L2 penalty; folds: of the cross-fit (1: none); heads: all members × folds of them, those of a member together.
+    mean μ̂ and population deviation std σ̂ [pair], in logits; one member has no deviation. Their size depends on features,
+    penalty and steps: read `percentile` beside them, and never carry a margin to another backbone unscaled. An ensemble
+    shares its biases (length).
+    decay: the L2 penalty; folds: of the cross-fit (1: none); heads: all members × folds of them, those of a member together;
+    None for scores from elsewhere (`from_scores`).
     """
 
     members: PairMember
-    decay: float
-    folds: int
+    decay: float = float("nan")
+    folds: int = 1
     heads: HeadStack | None = field(default=None, repr=False)
     seed: int = 0
     fit_report: Fit | None = field(default=None, repr=False)
 
     @classmethod
-    def fit(cls, features: Features | Repeated, *, members: int = 10, folds: int = 5, groups=None, hidden: Sequence[int] = (),
-            decay: float | None = None, resample: bool = True, supervision: Supervision | None = None, steps: int = 200,
-            batch_size: int = 512, lr: float = 2e-2, seed: int = 0, device: str = "auto", precision: str = "auto",
+    def fit(cls, features: Features | Repeated, *, members: int = 10, folds: int = 5, groups=None, kind: str = "bootstrap",
+            hidden: Sequence[int] | None = None, decay: float | None = None, supervision: Supervision | None = None, steps: int = 200,
+            batch_size: int = 512, lr: float | None = None, seed: int = 0, device: str = "auto", precision: str = "auto",
             progress: Callable | None = None, cancel=None, label: str = "preference strength") -> Strength:
         """Train members × folds heads at once on features of pairs, response [pair side dim].
 
         features: in memory, or a stream of both answers (`study.stream(split, of="pairs")`), of which a linear ensemble
-        keeps the differences. Members differ by seed, folds and a bootstrap of families, MLPs by data order too (seeds and
-        orders do not tell linear heads apart, one convex problem, so those share their batches). resample=False: no
-        bootstrap, the paper's ensemble: take `hidden` with it. hidden: () linear, (32,) a small MLP (lr 3e-3 suits it).
-        decay: L2 penalty, None chooses it on held-out families. groups [pair]: families; None makes every pair its own.
-        precision as in `fit`, for MLPs. A cancelled fit keeps what it has (fit_report.stopped says so). Raises WorkbenchError
-        for fewer than two members, more folds than families, features of rows, and what exceeds the memory budget.
+        keeps the differences. kind, what members differ by besides folds: "bootstrap" of families; "mlp" initial weights and
+        data order, the paper's ensemble; "subspace" a random half of the features each; "linear" nothing, with a warning:
+        seeds and orders do not tell linear heads apart, one convex problem. hidden: () linear, (32,) a small MLP; None is
+        the kind's own. decay: L2 penalty, None chooses it on held-out families. lr: 2e-2 for linear heads, 3e-3 for MLPs.
+        folds=1 is in-sample. groups [pair]: families; None makes every pair its own. precision as in `fit`, for MLPs. A
+        cancelled fit keeps what it has (fit_report.stopped says so). Raises WorkbenchError for no members, more folds than
+        families, pairs that differ in nothing, features of rows, and what exceeds the memory budget.
         """
-        taught = teaching(features, supervision)
+        taught, hidden = teaching(features, supervision), _hidden(kind, hidden, folds)
         families, n = family_codes(groups, len(taught)), len(taught)
-        if members < 2:
-            raise WorkbenchError(f"{members} member", remedy="A spread needs at least two members; ten is the paper's number")
+        if members < 1:
+            raise WorkbenchError(f"{members} members", remedy="Take one or more; ten is the paper's number")
         seeds = [derived(seed, member) for member in range(members)]
         fold = np.stack([fold_of(groups, n, folds, s) if folds > 1 else np.zeros(n, int) for s in seeds]).astype(np.int32)
         answers = Answers.laid_out(responses(features), taught.weight > 0, hidden=hidden, heads=members * folds, batch_size=batch_size,
                                    device=device, precision=precision)
-        shared = dict(hidden=hidden, steps=steps, batch_size=batch_size, lr=lr, device=device, progress=progress, cancel=cancel)
+        if not answers.differ:
+            raise WorkbenchError("both answers of every pair have the same features", where=label,
+                                 remedy="Nothing tells them apart: look for responses that are stored twice")
+        shared = dict(hidden=hidden, steps=steps, batch_size=batch_size, lr=lr or RATES[not hidden], device=device, progress=progress,
+                      cancel=cancel)
         if decay is None:
             stack, best = penalties(answers, taught, hold_out(groups, n, 0.2, seed), seed=seed, label=label, **shared)
             decay = DECAYS[best]
@@ -68,13 +81,40 @@ class Strength:
         for head in range(members * folds):
             member, number = divmod(head, folds)
             seen = fold[member] != number if folds > 1 else np.ones(n, bool)
-            times[head] = bootstrap(families, seen, [seeds[member], number, 6]) if resample else seen
+            times[head] = bootstrap(families, seen, [seeds[member], number, 6]) if kind == "bootstrap" else seen
         stack = HeadStack.fit(
             answers, taught, seeds=np.repeat(seeds, folds).tolist(), orders=seeds if hidden else seeds[:1],
             decay=[decay] * (members * folds), held_out=np.zeros(n, bool), weight=times, rows=np.flatnonzero(taught.weight > 0),
-            label=label, **shared,
+            shown=_shown(seeds, folds, len(answers.spread)) if kind == "subspace" else None, label=label, **shared,
         )
         return cls(_by_fold(stack, features, fold, folds), float(decay), folds, stack, seed, stack.report)
+
+    @classmethod
+    def from_scores(cls, chosen, rejected) -> Strength:
+        """Of scores that reward models gave to both answers, [pair member] each, or a list of lists; nothing is trained.
+
+        For the lists of the public ten-model schema, or columns of several reward models. Raises WorkbenchError for lists
+        of unequal length and for what is no number.
+        """
+        sides = {}
+        for side, lists in (("chosen", chosen), ("rejected", rejected)):
+            lengths = [np.size(one) for one in lists]
+            uneven = np.flatnonzero(np.array(lengths) != lengths[0]) if len(lengths) else np.empty(0, int)
+            if not len(lengths) or len(uneven):
+                what = f"pair {uneven[0]} has {lengths[uneven[0]]}, pair 0 has {lengths[0]}" if len(uneven) else "no pairs"
+                raise WorkbenchError(f"{side} scores of unequal length: {what}", remedy="Every model scores every pair, in one order")
+            sides[side] = np.array([np.ravel(one) for one in lists], np.float64)
+        if sides["chosen"].shape != sides["rejected"].shape or not sides["chosen"].shape[1]:
+            shapes = " and ".join(str(list(values.shape)) for values in sides.values())
+            raise WorkbenchError(f"scores of shapes {shapes}", remedy="Both answers of every pair, by every model: [pair member]")
+        members = sides["chosen"] - sides["rejected"]
+        bad = ~np.isfinite(members).all(axis=1)
+        if bad.any():
+            raise WorkbenchError(f"no number for pairs {listing(np.flatnonzero(bad))}", remedy="Leave those pairs out")
+        if not members.any():
+            raise WorkbenchError("constant scores: every model gives both answers of every pair the same",
+                                 remedy="Take the scores before they were rounded, or other models")
+        return cls(members)
 
     def on(self, features: Features | Repeated, *, groups=None) -> Strength:
         """The same ensemble on pairs that it never saw, response [pair side dim]; nothing is trained.
@@ -95,6 +135,8 @@ class Strength:
     @cached_property
     def std(self) -> Pair:
         """Population standard deviation over members."""
+        if self.members.shape[1] < 2:
+            raise WorkbenchError("a deviation over one member", where="preference strength", remedy="Take two or more; ten is usual")
         return self.members.std(axis=1)
 
     @cached_property
@@ -107,34 +149,33 @@ class Strength:
     def suspects(self, fraction: float | None = None) -> PairMask:
         """Mask [pair] of the pairs whose label looks wrong: the lowest `fraction` by mean, or all with mean < 0 for None.
 
-        For `Supervision.flip(mask)` or `Supervision.drop(~mask)`. Below zero lie hard pairs as well as wrong labels, more
+        Below zero lie hard pairs as well as wrong labels, more
         of them the weaker the heads: with little data the lowest tenth is the safer choice, and dropping safer than flipping.
         """
-        if fraction is None:
-            return self.mean < 0
-        if not 0 <= fraction <= 1:
-            raise WorkbenchError(f"fraction {fraction}", remedy="Give a share of the pairs, for example 0.1")
-        return bands(self.mean, drop_share=fraction)[1]
-
-
-def bands(mean: Pair, *, flip_below: float | None = None, drop_below: float | None = None, flip_share: float | None = None,
-          drop_share: float | None = None, among: PairMask | None = None) -> tuple[PairMask, PairMask]:
-    """Masks [pair] of the labels to turn round, the weakest, and of the pairs to drop, those next above them.
-
-    By value, μ̂ < flip_below and μ̂ < drop_below, or by share of the pairs from the lowest up (equals in their own order):
-    flip_share of them, then drop_share. among [pair]: the pairs in question, all for None.
-    """
-    among = np.ones(len(mean), bool) if among is None else np.asarray(among, bool)
-    order = np.flatnonzero(among)[np.argsort(mean[among], kind="stable")]
-    flip, low = np.zeros(len(mean), bool), np.zeros(len(mean), bool)
-    flip[order[: round((flip_share or 0.0) * len(order))]] = True
-    low[order[: round(((flip_share or 0.0) + (drop_share or 0.0)) * len(order))]] = True
-    for mask, cut in ((flip, flip_below), (low, drop_below)):
-        if cut is not None:
-            mask |= among & (mean < cut)
-    return flip, low & ~flip
+        return weakest(self.mean, below=0.0) if fraction is None else weakest(self.mean, quantile=fraction)
 
 
 def _by_fold(stack: HeadStack, features: Features | Repeated, fold: np.ndarray, folds: int) -> PairMember:
     """Margins [pair member]: each pair under the head of the fold that each member keeps for it, fold [member pair]."""
     return stack.margins(responses(features), fold.T + folds * np.arange(len(fold)))
+
+
+def _hidden(kind: str, hidden: Sequence[int] | None, folds: int) -> tuple[int, ...]:
+    """The hidden layers of a kind of heads. WorkbenchError for an unknown kind, or one whose members would coincide by mistake."""
+    if kind not in KINDS:
+        raise WorkbenchError(f"heads of kind {kind!r}", where="preference strength", remedy=f"Known: {', '.join(KINDS)}")
+    hidden = tuple((HIDDEN if kind == "mlp" else ()) if hidden is None else hidden)
+    if (kind == "linear" and hidden) or (kind == "mlp" and not hidden):
+        raise WorkbenchError(f"{kind} heads with hidden layers {hidden or 'none'}", where="preference strength",
+                             remedy='Take kind="mlp" for (32,) and kind="linear" for ()')
+    if kind == "linear":
+        by = "its deviation is that of the folds alone" if folds > 1 else "its deviation says nothing"
+        warnings.warn(f"seeds of a linear head coincide, one convex problem: {by}", stacklevel=3)
+    return hidden
+
+
+def _shown(seeds: Sequence[int], folds: int, dim: int) -> np.ndarray:
+    """Mask [head dim] of the features that each member sees, a random half, the same in all its folds."""
+    count = max(1, round(SHOWN * dim))
+    masks = np.stack([np.random.default_rng([seed, 8]).permutation(dim) < count for seed in seeds])
+    return np.repeat(masks, folds, axis=0)

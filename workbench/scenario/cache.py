@@ -18,8 +18,10 @@ PACKAGE = Path(__file__).parents[1]
 COMPUTING = ("bundle.py", "scores.py", "shards.py", "features.py", "rows.py", "study.py", "measured.py", "objectives", "preference",
              "scalarize", "model.py", "evaluate", "scenario")
 # Modules among them that no run imports: what they hold is looked at, not kept. An edit there retrains nothing.
-IDLE = {f"scenario/{name}.py" for name in ("blame", "edited", "edits", "history", "job", "lengths")} | {
-    f"evaluate/{name}.py" for name in ("differences", "flips", "leads", "seriation", "verbosity", "watershed")}
+IDLE = {f"{folder}/{name}.py" for folder, names in {
+    "scenario": ("blame", "edited", "edits", "history", "job", "laboratory", "lengths", "trial"),
+    "evaluate": ("annotators", "detectors", "differences", "doubt", "flips", "leads", "seriation", "verbosity", "watershed"),
+}.items() for name in names}
 
 
 @lru_cache(maxsize=1)
@@ -33,6 +35,11 @@ def code_hash() -> str:
             if name not in IDLE:
                 digest.update(name.encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()[:12]
+
+
+def short_hash(text: str) -> str:
+    """Of a recipe that a folder is named for, eight hexadecimal digits."""
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def runs_folder(study: Study) -> Path:

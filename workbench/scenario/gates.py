@@ -6,8 +6,10 @@ import numpy as np
 
 from ..axes import PairObj
 from ..errors import WorkbenchError
+from ..preference.augmented import ContrastiveHead
 from ..preference.bradley_terry import Supervision
 from ..preference.heads import DECAYS, BradleyTerryHead, HeadStack
+from ..preference.meta import fit_meta
 from ..scalarize.gate import SoftmaxGate
 from ..scalarize.weights import GlobalWeights, UniformWeights
 from ..scores import Scores
@@ -18,8 +20,10 @@ GATES = {"softmax": SoftmaxGate, "global": GlobalWeights, "uniform": UniformWeig
 
 
 def train(spec: GateSpec, scores: Scores, data: Split, supervision: Supervision, *, seed: int | tuple[int, ...], start=None,
-          device: str = "auto", progress=None, cancel=None, label: str = ""):
+          shifted: np.ndarray | None = None, device: str = "auto", progress=None, cancel=None, label: str = ""):
     """Fit one scalarizer on train pairs, or a softmax gate for each of several seeds; start: the gate, or gates, to begin from.
+
+    shifted [prompt k dim]: the answers that a meta step tells apart.
 
     WorkbenchError where the study has no prompts (softmax) or features (head).
     """
@@ -32,7 +36,14 @@ def train(spec: GateSpec, scores: Scores, data: Split, supervision: Supervision,
         return SoftmaxGate.fit(scores, data.prompt, **shape, **size, **taught, **loop)
     if spec.kind == "bradley-terry":
         _needs(data.features, "a Bradley–Terry head reads features, and this study has none", 'Use the gate kind "global" or "uniform"')
-        return BradleyTerryHead.fit(data.features, hidden=spec.hidden, **size, **taught, **loop)
+        how = {"hidden": spec.hidden, **size, **taught, **loop}
+        if spec.contrastive is not None:
+            asked = spec.contrastive
+            method = None if asked.method == "none" else asked.method
+            return ContrastiveHead.fit(data.features, method=method, on=asked.on, beta=asked.beta, dropout=asked.dropout, **how)
+        if spec.meta is not None:
+            return fit_meta(data.features, shifted, order=spec.meta.order, eta=spec.meta.eta, prompts=spec.meta.prompts, **how)
+        return BradleyTerryHead.fit(data.features, **how)
     return (GlobalWeights if spec.kind == "global" else UniformWeights).fit(scores, supervision=supervision)
 
 

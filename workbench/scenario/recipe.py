@@ -7,9 +7,10 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_serializer, model_validator
 
 from ..errors import WorkbenchError
+from .heads import ContrastiveSpec, MetaSpec
 from .labels import LabelSpec, label_spec, label_words
 from .values import Frozen, FrozenDict, canonical, names_of
 
@@ -47,7 +48,8 @@ class GateSpec(Frozen):
     the model that the study comes with, which is not trained and has no settings.
 
     start, of a softmax gate: "global" (the best single set of weights), "uniform", or the id of a scenario whose trained
-    gates it goes on from, seed by seed.
+    gates it goes on from, seed by seed. contrastive, meta: what a head learns besides its pairs, one of them (ContrastiveSpec, whose
+    head has hidden layers, and MetaSpec).
     """
 
     kind: Literal[KINDS] = "softmax"
@@ -57,13 +59,16 @@ class GateSpec(Frozen):
     batch_size: int = Field(512, ge=1)
     lr: float = Field(2e-4, gt=0, allow_inf_nan=False)
     start: Annotated[str, Field(pattern="^(uniform|global|[0-9a-f]{12})$")] = "global"
+    contrastive: ContrastiveSpec | None = None
+    meta: MetaSpec | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _by_kind(cls, data: Any) -> Any:
-        """A head's own defaults: linear, as `BradleyTerryHead.fit` has them."""
-        is_head = isinstance(data, Mapping) and data.get("kind") == "bradley-terry"
-        return {"hidden": (), "steps": 400, "lr": 1e-2, **data} if is_head else data
+        """A head's own defaults: linear, as `BradleyTerryHead.fit` has them; with a contrastive loss `ContrastiveHead.fit`'s."""
+        if not isinstance(data, Mapping) or data.get("kind") != "bradley-terry":
+            return data
+        return {"hidden": (), "lr": 1e-2, **({"hidden": (64,), "lr": 3e-3} if data.get("contrastive") else {}), "steps": 400, **data}
 
     @model_validator(mode="after")
     def _as_it_is(self) -> GateSpec:
@@ -71,7 +76,17 @@ class GateSpec(Frozen):
         set_ = [name for name in fields if name != "kind" and getattr(self, name) != fields[name].default] if self.kind == GIVEN else []
         if set_:
             raise ValueError(f"the study's own gate is as it is: leave out {', '.join(set_)}")
+        if (self.contrastive or self.meta) and self.kind != "bradley-terry":
+            raise ValueError('contrastive losses and meta steps are of heads on features: take kind "bradley-terry"')
+        if self.contrastive and self.meta:
+            raise ValueError("a contrastive loss and a meta step at once: take one of them")
+        if self.contrastive and not self.hidden:
+            raise ValueError("a contrastive loss needs a representation: give the head a hidden layer, for example (64,)")
         return self
+
+    @model_serializer(mode="wrap")
+    def _bare(self, handler) -> dict:
+        return {name: value for name, value in handler(self).items() if value is not None}
 
     @property
     def warm(self) -> bool:
@@ -177,11 +192,11 @@ class Scenario(Frozen):
                 words.append(f"{column} in place of {name}" if column else f"{name} itself again")
         words += self._debias_words(other)
         if self.labels != other.labels:
-            by = "" if self.labels == "hard" else "labels by preference strength: "
+            by = "" if self.labels == "hard" else f"labels{' by preference strength' * self.labels.reads_strength}: "
             words.append(by + label_words(self.labels))
         for field in GateSpec.model_fields:
             if (value := getattr(self.gate, field)) != getattr(other.gate, field):
-                shown = " × ".join(map(str, value)) if isinstance(value, tuple) else value
+                shown = " × ".join(map(str, value)) if isinstance(value, tuple) else getattr(value, "words", value)
                 words.append(f"gate {field.replace('_', ' ')} {shown or 'none'}")
         if self.seeds != other.seeds:
             words.append(f"{len(self.seeds)} seed{'s' if len(self.seeds) > 1 else ''} ({', '.join(map(str, self.seeds))})")

@@ -13,9 +13,10 @@ from . import given, seeds
 from .inputs import Inputs, prepare
 from .kept import load, save, starts_of
 from .plan import Plan
+from .pools import pools
 from .recipe import GIVEN, Scenario
 from .result import Result, assemble
-from .strength import supervision
+from .treatment import supervision
 
 
 def run(scenario: Scenario, study: Study, *, progress: Callable | None = None, cancel=None, cache: bool = True,
@@ -44,7 +45,9 @@ def run(scenario: Scenario, study: Study, *, progress: Callable | None = None, c
     spec, scores = scenario.gate, plan.scores("train")
     taught = supervision(scenario.labels, inputs, device=device, progress=progress, cancel=cancel, store=cache)
     early = scenario.labels != "hard" and _stopped(cancel)  # then the labels were treated by an unfinished ensemble
-    trained = seeds.train(spec, scores, data, taught, scenario.seeds, starts=starts, device=device, progress=progress, cancel=cancel)
+    shifted = pools(study, answers=spec.meta.answers)[0] if spec.meta else None
+    trained = seeds.train(spec, scores, data, taught, scenario.seeds, starts=starts, shifted=shifted, device=device, progress=progress,
+                          cancel=cancel)
     cut = early or _stopped(cancel) and (len(trained) < len(scenario.seeds) or any(map(_cut, trained.values())))
     result = assemble(scenario, inputs, tuple(trained.values()), tuple(trained), seconds=time.monotonic() - began,
                       stopped="cancelled" if cut else "finished")

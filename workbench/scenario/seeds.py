@@ -20,8 +20,9 @@ from .recipe import GateSpec
 
 
 def train(spec: GateSpec, scores: Scores, data: Split, supervision: Supervision, seeds: tuple[int, ...], *, starts: dict | None = None,
-          device: str = "auto", progress: Callable | None = None, cancel=None) -> dict:
-    """Seed → gate, of the seeds that were begun before a cancel, the first always; starts: seed → the gate it begins from.
+          shifted: np.ndarray | None = None, device: str = "auto", progress: Callable | None = None, cancel=None) -> dict:
+    """Seed → gate, of the seeds that were begun before a cancel, the first always; starts: seed → the gate it begins from;
+    shifted: as for `gates.train`.
 
     On a processor small gates train one to a core and large ones in turn on all cores, so a seed's bytes do not depend on the
     others, nor a small gate's on the number of cores (as one job five small ones cost a quarter less CPU, and no less time on
@@ -41,8 +42,8 @@ def train(spec: GateSpec, scores: Scores, data: Split, supervision: Supervision,
             return None
         label = f"seed {number + 1} of {len(seeds)}"
         try:
-            gate = gates.train(spec, scores, data, supervision, seed=seeds[number], start=starts and starts[seeds[number]], device=device,
-                               cancel=stop, progress=told.by(number, label), label=label)
+            gate = gates.train(spec, scores, data, supervision, seed=seeds[number], start=starts and starts[seeds[number]], shifted=shifted,
+                               device=device, cancel=stop, progress=told.by(number, label), label=label)
         except BaseException:
             stop.failed.set()  # the others need not go on
             raise

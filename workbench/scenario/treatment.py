@@ -1,0 +1,94 @@
+"""What a scenario's labels teach: a LabelSpec and preference strength → Supervision of the train pairs."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..axes import Pair, PairMask
+from ..errors import WorkbenchError, listing
+from ..evaluate.strength import in_sections
+from ..preference.bands import Bands, bands, percentile_band
+from ..preference.bradley_terry import Supervision
+from .inputs import Inputs
+from .labels import LabelSpec
+from .noise import turned
+from .strength import strength
+
+
+def supervision(labels: LabelSpec | str, inputs: Inputs, **fitted) -> Supervision:
+    """What a scenario's labels teach on train: as they stand, or treated; `fitted` as for `strength.ensemble`.
+
+    Noise first, then the strength of the labels as noise leaves them, the treatment, and what was decided by hand.
+    """
+    pairs = inputs.split("train").pairs
+    if not isinstance(labels, LabelSpec):
+        return Supervision.hard(len(pairs))
+    among, by_hand = in_sections(pairs, labels.where), _by_hand(labels, pairs["pair_id"].to_numpy())  # told before anything is fitted
+    noisy = None if labels.noise is None else turned(labels.noise, len(pairs), inputs.length("train"))
+    taught = Supervision.hard(len(pairs))
+    if labels.reads_strength:
+        found, known = strength(inputs, labels.strength, noise=labels.noise, **fitted)
+        mean = np.full(len(pairs), np.nan)
+        mean[known] = found.mean
+        taught = treated(labels, mean, among)
+    flip, drop = by_hand
+    taught = taught.flipped(flip).dropped(drop)
+    if not taught.weight.any():
+        raise WorkbenchError("every pair would be dropped", where="scenario, labels", remedy="Drop fewer pairs")
+    return taught if noisy is None else taught.turned(noisy)
+
+
+def treated(labels: LabelSpec, mean: Pair, among: PairMask) -> Supervision:
+    """What labels of strength `mean` teach: treated where `among` [pair] says so, as they stand elsewhere.
+
+    A pair of `among` without a strength (NaN: its answers are not both rated) is dropped. Raises WorkbenchError where every
+    pair would be.
+    """
+    known = np.isfinite(mean)
+    mean, lacking, among = np.where(known, mean, 0.0), among & ~known, among & known
+    other = among & (mean < 0) if labels.relabel else np.zeros(len(mean), bool)
+    ties = among & (mean == 0) if labels.relabel else np.zeros(len(mean), bool)
+    if not (among & ~ties).any() and not (~among & ~lacking).any():
+        raise WorkbenchError("no pair is left to teach: each is a tie, or has no strength", where="scenario, labels",
+                             remedy="Take another source of strength")
+    made = _made(labels, np.where(other, -mean, mean), among & ~ties)
+    made = made.dropped(ties | lacking).turned(other)
+    if not made.weight.any():
+        raise WorkbenchError("every pair would be dropped", where="scenario, labels", remedy="Lower drop_below, or widen the band")
+    return made
+
+
+def masks(labels: LabelSpec, mean: Pair, among: PairMask) -> Bands:
+    """Which labels are flipped, smoothed and dropped, masks [pair]."""
+    parts = labels.kind.split("+")
+    none = np.zeros(len(mean), bool)
+    if labels.band is not None:
+        inside = percentile_band(mean, labels.band, among)
+        return Bands(inside if "flip" in parts else none, inside if "smooth" in parts else none,
+                     inside if "drop" in parts else among & ~inside if "keep" in parts else none)
+    flip, smooth, drop = bands(mean, among=among, **labels.cuts)
+    cut = labels.smooth_share is not None or labels.smooth_below is not None
+    return Bands(flip, among & ~drop if "smooth" in parts and not cut else smooth, drop)
+
+
+def _made(labels: LabelSpec, mean: Pair, among: PairMask) -> Supervision:
+    parts, (flip, smooth, drop) = labels.kind.split("+"), masks(labels, mean, among)
+    made = Supervision.hard(len(mean)).flipped(flip).smoothed(labels.alpha, smooth)
+    if "soft" in parts:
+        made = Supervision.soft(mean, labels.tau, base=made, among=among)
+    if "margin" in parts:
+        made = Supervision.margin(mean, labels.scale, base=made, among=among)
+    if "scaled" in parts:
+        made = Supervision.scaled(mean, base=made, among=among)
+    return made.dropped(drop)
+
+
+def _by_hand(labels: LabelSpec, pair_ids: np.ndarray) -> tuple[PairMask, PairMask]:
+    """Masks [pair] of what was decided by hand: flipped, and dropped."""
+    known, masks = {pair: at for at, pair in enumerate(pair_ids)}, {what: np.zeros(len(pair_ids), bool) for what in ("flip", "drop")}
+    unknown = [pair for pair in labels.hand if pair not in known]
+    if unknown:
+        raise WorkbenchError(f"no train pair {listing(unknown)}", where="labels, hand", remedy="Decide by hand on train pairs alone")
+    for pair, what in labels.hand.items():
+        masks[what][known[pair]] = True
+    return masks["flip"], masks["drop"]
