@@ -136,7 +136,8 @@ def build(folder: Path, keep_features: bool) -> None:
     shutil.rmtree(beside, ignore_errors=True)
     if keep_features:
         shutil.copytree(folder / "features", beside / "features")
-    study = extract(tables, beside, backbone="all-MiniLM-L6-v2", name="demo", truth=truth, about=ABOUT, licence="Apache-2.0", progress=print)
+    study = extract(tables, beside, backbone="all-MiniLM-L6-v2", name="demo", truth=truth, about=ABOUT, licence="Apache-2.0",
+                    progress=print)
     project(study, of="prompts", seed=recipe.SEED)
     (beside / ".extract.lock").unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)

@@ -97,7 +97,7 @@ CATALOGUE = (
     Entry("verbosity", "verbosity", "Verbosity", "objectives against length, before and after debias", _debiased),
     Entry("prompt-map", "prompt-map", "Map of prompts", "by the objective that leads", _mapped),
     Entry("strength", "strength", "Preference strength", "which train labels are flipped, dropped, kept", _doubted),
-    Entry("doubt", "doubt", "Strength and spread", "each train pair by what the ensemble thinks of its label and how far it agrees", _doubted),
+    Entry("doubt", "doubt", "Strength and spread", "each train pair: how sure the ensemble is, and how far its members agree", _doubted),
     Entry("learning", "learning", "Learning curves", "held-out loss by step; trained again where not kept", _learned),
 )
 LABELS = {entry.figure: entry.label for entry in reversed(CATALOGUE)}
