@@ -33,8 +33,8 @@ class Planted:
 
 
 def planted(folder: Path, *, families: int = 60, per_family: int = 2, dim: int = 12, beta: float = 4.0,
-            flips: float = 0.1, noise: float = 0.3, seed: int = 0, text: bool = True) -> Planted:
-    """Families of prompts in two sections; four responses each; features are a linear picture of the truth."""
+            flips: float = 0.1, noise: float = 0.3, seed: int = 0, text: bool = True, compared: int = 4) -> Planted:
+    """Families of prompts in two sections; four responses each, `compared` of them paired; features are a linear picture of the truth."""
     rng = np.random.default_rng(seed)
     n = families * per_family
     family = np.repeat(np.arange(families), per_family)
@@ -56,8 +56,8 @@ def planted(folder: Path, *, families: int = 60, per_family: int = 2, dim: int =
     weights = np.array([[0.6, 0.3, 0.0, 0.1], [0.1, 0.2, 0.0, 0.7]])
     rows, flipped = [], []
     for i in range(n):
-        for a in range(4):
-            for b in range(a + 1, 4):
+        for a in range(compared):
+            for b in range(a + 1, compared):
                 left, right = 4 * i + a, 4 * i + b
                 gap = beta * weights[section[i]] @ (values[left] - values[right]) / values.std(axis=0).mean()
                 if rng.uniform() > 1 / (1 + np.exp(-gap)):

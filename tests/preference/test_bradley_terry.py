@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from workbench.errors import WorkbenchError
+from workbench.preference.bands import bands
 from workbench.preference.bradley_terry import Supervision, bradley_terry_loss, cross_entropy, fit_scale
 
 N = 7
@@ -204,6 +205,10 @@ def test_the_class_makes_a_margin_and_an_instance_has_one():
     (lambda: Supervision.margin(STRENGTH, base=Supervision.hard(4)), "5 pairs, a supervision of 4"),
     (lambda: Supervision.scaled(-np.abs(STRENGTH)), "no pair has a positive strength"),
     (lambda: Supervision.soft(np.array([1.0, np.nan])), "NaN"),
+    (lambda: Supervision.drop(STRENGTH, quantile=0.6, base=Supervision.drop(-STRENGTH, quantile=0.6)), "every pair would be dropped"),
+    (lambda: Supervision.soft(STRENGTH, base=Supervision.flip(STRENGTH, below=0.0)), "soft labels over flipped"),
+    (lambda: Supervision.flip(np.zeros(5), quantile=0.2), "the same strength"),
+    (lambda: bands(STRENGTH, flip_share=0.1, smooth_share=0.1), "flipped and smoothed"),
     (lambda: Supervision.soft(STRENGTH[:, None]), "shape"),
     (lambda: Supervision.hard(4).with_margin(np.ones(3)), "margins of shape"),
 ])

@@ -6,6 +6,7 @@ import threading
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from comparisons import auroc, planted_flips
 
@@ -14,6 +15,7 @@ from workbench.preference.bands import bands, percentile_band, weakest
 from workbench.preference.bradley_terry import Supervision
 from workbench.preference.heads import BradleyTerryHead
 from workbench.preference.strength import Strength
+from workbench.rows import Repeated
 
 
 @pytest.fixture(scope="module")
@@ -164,12 +166,13 @@ def test_of_scores_that_exist():
     found = Strength.from_scores(chosen, rejected)
     assert found.mean.tolist() == [0.25, -0.25] and found.std == pytest.approx([0.75, 0.75])
     assert Strength.from_scores(chosen.tolist(), rejected.tolist()).members.tolist() == found.members.tolist()
+    assert Strength.from_scores(pd.DataFrame(chosen), pd.DataFrame(rejected)).members.tolist() == found.members.tolist()
     with pytest.raises(WorkbenchError, match="no heads"):
         found.on(planted_flips(pairs=8).features)
     for first, second, said in (([[1.0], [1.0, 2.0]], [[1.0], [1.0]], "unequal length: pair 1 has 2"),
                                 (chosen, rejected[:, :1], "scores of shapes"), ([], [], "no pairs"),
                                 (chosen, np.where(rejected == 1, np.nan, rejected), "no number for pairs 1"),
-                                (chosen, chosen, "constant scores")):
+                                (chosen, chosen, "constant scores"), (chosen + 1, chosen, "constant scores")):
         with pytest.raises(WorkbenchError, match=said):
             Strength.from_scores(first, second)
 
@@ -206,11 +209,14 @@ def test_cancel_is_heard(data):
 
 def test_wrong_requests_are_named(data):
     twice = replace(data.features, response=np.repeat(data.features.response[:, :1], 2, axis=1))
+    plain, rows = data.features, np.repeat(data.features.response[:20, 0], 2, axis=0)  # each answer is there twice, under two ids
+    shared = Repeated(rows, np.arange(40).reshape(20, 2))
     for features, options, said in (
-            (data.features, {"members": 0}, "0 members"), (data.features, {"groups": np.arange(800) % 2}, "5 folds of 2 families"),
-            (data.features, {"groups": np.zeros(800, int)}, "5 folds of 1 families"), (data.features, {"kind": "deep"}, "kind 'deep'"),
-            (data.features, {"kind": "linear", "hidden": (4,)}, "linear heads with hidden"), (twice, {}, "the same features"),
-            (data.features, {"kind": "mlp", "hidden": ()}, "mlp heads with hidden layers none"),
-            (twice, {"hidden": (4,)}, "the same features")):
+            (plain, {"members": 0}, "0 members"), (plain, {"folds": 0}, "0 folds"), (plain, {"decay": -1.0}, "decay -1"),
+            (plain, {"lr": 0.0, "decay": 0.1}, "learning rate 0"), (plain, {"groups": np.arange(800) % 2}, "5 folds of 2 families"),
+            (plain, {"groups": np.zeros(800, int)}, "5 folds of 1 families"), (plain, {"kind": "deep"}, "kind 'deep'"),
+            (plain, {"kind": "linear", "hidden": (4,)}, "linear heads with hidden"), (twice, {}, "the same features"),
+            (plain, {"kind": "mlp", "hidden": ()}, "mlp heads with hidden layers none"),
+            (twice, {"hidden": (4,)}, "the same features"), (shared, {"hidden": (4,)}, "the same features")):
         with pytest.raises(WorkbenchError, match=said):
             Strength.fit(features, **options)

@@ -11,7 +11,7 @@ from workbench.errors import WorkbenchError
 from workbench.preference.bradley_terry import Supervision
 from workbench.scenario.labels import LABELS, LabelSpec, label_words
 from workbench.scenario.recipe import Scenario
-from workbench.scenario.treatment import treated
+from workbench.scenario.treatment import masks, treated
 
 
 @pytest.mark.parametrize(("left", "right"), [
@@ -47,7 +47,7 @@ def test_other_cuts_are_other_recipes():
         {"kind": "keep", "band": (0, 0.1)}, {"kind": "drop", "band": (0, 0.1)}, {"kind": "drop", "strength": "mlp"},
         {"kind": "drop", "strength": {"folds": 1}}, {"kind": "drop", "strength": {"length_matched": True}},
         {"kind": "drop", "noise": {"rate": 0.2}}, {"noise": {"rate": 0.2}}, {"noise": {"rate": 0.2, "follows": "length"}},
-        {"hand": {"a": "flip"}}, {"relabel": True, "strength": "ratings"},
+        {"hand": {"a": "flip"}}, {"relabel": True, "strength": "ratings"}, {"relabel": True},
     ]
     assert len({Scenario(labels=spec).id for spec in specs}) == len(specs)
 
@@ -116,6 +116,8 @@ def test_words(spec, said):
     ({"kind": "drop", "strength": {"source": "scores", "folds": 2}}, "leave out folds"),
     ({"kind": "drop", "strength": {"columns": ["a"]}}, "heads are trained"),
     ({"kind": "drop", "strength": "deep"}, "kind"),
+    ({"kind": "hard", "strength": "mlp"}, "strength beside kind 'hard'"),
+    ({"noise": {"rate": 0.1}, "where": "Chat"}, "where beside kind 'hard'"),
 ])
 def test_what_is_wrong_is_named(spec, told):
     with pytest.raises(WorkbenchError, match=told):
@@ -168,6 +170,14 @@ def test_relabelled_pairs_teach_as_if_they_had_been_written_so():
         back, untied = taught.turned(STRENGTH < 0), STRENGTH != 0
         assert back.target[untied] == pytest.approx(plain.target[untied]) and back.margin == pytest.approx(plain.margin)
         assert back.weight == pytest.approx(plain.weight * untied)
+
+
+def test_shares_of_relabelled_pairs_go_by_how_sure_they_are():
+    labels = LabelSpec(kind="drop", drop_share=0.3, relabel=True)
+    found = masks(labels, STRENGTH, EVERY)
+    sure = np.abs(STRENGTH)
+    assert set(np.flatnonzero(found.drop)) == {7, *np.argsort(sure)[1:4]}  # the tie, and three of the nine others
+    assert (treated(labels, STRENGTH, EVERY).weight == 0).tolist() == found.drop.tolist()
 
 
 def test_a_pair_without_a_strength_is_dropped_where_it_is_asked_for():

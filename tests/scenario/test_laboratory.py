@@ -11,6 +11,7 @@ from workbench.errors import WorkbenchError
 from workbench.evaluate.inference import holm, sign_flip
 from workbench.preference.bradley_terry import Stacked, Supervision
 from workbench.preference.heads import HeadStack
+from workbench.preference.strength import Strength
 from workbench.scenario import laboratory as module
 from workbench.scenario.inputs import prepare
 from workbench.scenario.labels import LabelSpec
@@ -35,11 +36,11 @@ def trial(lab):
 def test_heads_side_by_side_are_the_heads_alone(lab, trial):
     """Each treatment's head is the one that a fit of its own supervision gives, on the same batches."""
     specs = {name: module.label_spec(spec) for name, spec in LABELS.items()}
-    taught, _, _ = lab._taught(specs, NoiseSpec(**NOISE), device="cpu", cancel=None, progress=None)
+    taught, _, _ = lab._taught(specs, NoiseSpec(**NOISE), cancel=None, progress=None)
     dev = lab.inputs.split("dev").features.response
     for name in ("none", *LABELS):
         for place, made in enumerate(taught[name]):
-            alone = HeadStack.fit(lab.answers, Stacked.of([made])[0], weight=made.weight[None], hidden=(), seeds=[place], orders=[0],
+            alone = HeadStack.fit(lab.answers, Stacked.of([made])[0], weight=made.weight[None], hidden=(), seeds=[place], orders=[place],
                                   decay=[0.1], held_out=np.zeros(len(made), bool), steps=60, batch_size=256, lr=1e-2, device="cpu",
                                   rows=np.arange(len(made)))
             rewards = alone(dev)[0]
@@ -51,6 +52,7 @@ def test_oracles_know_what_was_turned_round(lab, trial):
     assert (trial.corrupted[0] != trial.corrupted[1]).any()  # each seed its own corruption
     assert trial.corrupted.mean() == pytest.approx(0.2, abs=0.05)
     clean = lab.treatments({}, oracle=False)
+    assert (clean.margins[0, 0] != clean.margins[0, 1]).any()  # each seed its own order: without noise too they are two heads
     assert trial.margins[trial.names.index(ORACLE), 0] == pytest.approx(clean.margins[0, 0], abs=1e-4)  # as if nothing had been turned
 
 
@@ -101,7 +103,9 @@ def test_noise_as_an_axis(lab):
     table = lab.by_noise({"drop": "drop"}, rates=(0.0, 0.4), follows=("chance",))
     at = table[table["of"] == "original labels"].set_index(["rate", "treatment"])["value"]
     assert at[0.0, "none"] > at[0.4, "none"] and set(table["follows"]) == {"chance"}
-    assert ORACLE not in set(table.loc[table["rate"] == 0, "treatment"])  # nothing is known to be wrong
+    assert ORACLE not in set(table.loc[table["rate"] == 0, "treatment"])  # nothing was turned round
+    mine = table[(table["of"] == "original labels") & (table["treatment"] == "drop")]
+    assert mine["p_holm"].tolist() == pytest.approx(holm(mine["p"].to_numpy()).tolist())  # over the rates
 
 
 def test_noise_that_follows_length_turns_the_shorter_chosen(lab):
@@ -110,6 +114,10 @@ def test_noise_that_follows_length_turns_the_shorter_chosen(lab):
     assert (length[mask, 0] < length[mask, 1]).all() and mask.mean() == pytest.approx(0.2, abs=0.04)
     again = turned(NoiseSpec(rate=0.2, follows="length"), len(length), length)
     assert (mask == again).all() and (turned(NoiseSpec(rate=0.2, seed=1), len(length), length) != mask).any()
+    for shorter in (np.full(400, 100.0), np.random.default_rng(0).uniform(10, 60, 400)):
+        half = np.stack([np.zeros(400), shorter * (np.arange(400) % 2)], axis=1)
+        drawn = [turned(NoiseSpec(rate=0.4, follows="length", seed=seed), 400, half).mean() for seed in range(20)]
+        assert np.mean(drawn) == pytest.approx(0.4, abs=0.02)
     with pytest.raises(WorkbenchError, match="cannot follow length.*at most"):
         turned(NoiseSpec(rate=0.9, follows="length"), len(length), length)
     with pytest.raises(WorkbenchError, match="no length is known"):
@@ -119,11 +127,16 @@ def test_noise_that_follows_length_turns_the_shorter_chosen(lab):
 def test_a_domain_left_out_teaches_nothing(lab, monkeypatch):
     seen, real = [], Laboratory._tried
     monkeypatch.setattr(Laboratory, "_tried", lambda self, taught, *rest: seen.append(taught) or real(self, taught, *rest))
+    ensembles, fit = [], Strength.fit.__func__
+    watched = classmethod(lambda cls, *data, **options: ensembles.append(options["supervision"]) or fit(cls, *data, **options))
+    monkeypatch.setattr(Strength, "fit", watched)
     table = lab.leave_one_out({"drop": "drop"}, by="section", fewest=1)
     train = lab.inputs.split("train").pairs["section"].to_numpy()
     assert set(table["domain"]) == set(train) and len(seen) == 2
     for domain, taught in zip(dict.fromkeys(table["domain"]), seen):
         assert all((one.weight[train == domain] == 0).all() and one.weight.any() for each in taught.values() for one in each)
+    assert len(ensembles) == 4 and all((one.weight[train == domain] == 0).all() or (one.weight[train != domain] == 0).all()
+                                       for one in ensembles for domain in ("Chat",))
     dev = lab.inputs.split("dev").pairs
     assert table.groupby("domain")["n"].max().to_dict() == dev["section"].value_counts().to_dict()
 
@@ -151,7 +164,8 @@ def test_what_cannot_be_had_is_told(lab, wide):
             (lambda: lab.treatments({"drop": {"kind": "drop", "below": 99.0}}), "every pair would be dropped"),
             (lambda: lab.leave_one_out({"drop": "drop"}, by="planet"), "no column 'planet'"),
             (lambda: lab.leave_one_out({"drop": "drop"}, by="section", fewest=10_000), "no section has 10000"),
-            (lambda: Laboratory.of(wide.study, seeds=0), "seeds")):
+            (lambda: Laboratory.of(wide.study, seeds=0), "seeds"),
+            (lambda: Laboratory.of(wide.study, lr=0.0, decay=0.1).treatments({}), "learning rate 0")):
         with pytest.raises(WorkbenchError, match=said):
             ask()
     stop = threading.Event()

@@ -189,11 +189,13 @@ def test_noise_turns_the_strength_of_the_labels_it_turns(wide):
 
 
 def test_truth_and_judge_speak_of_the_labels_as_they_are_taught():
-    pairs, gap = pd.DataFrame({"judge_label": [1, 0, -1, 1]}), pd.DataFrame({"gap": [2.0, -1.0, 0.5, 0.0], "flipped": [False] * 4})
+    pairs = pd.DataFrame({"judge_label": [1, 0, -1, 1], "chosen": "a", "rejected": "B"})
+    gap = pd.DataFrame({"gap": [2.0, -1.0, 0.5, 0.0], "flipped": [False] * 4})
     length, mask = np.array([[5.0, 3.0]] * 4), np.array([True, True, False, False])
     seen, long, truth = module._as_taught(pairs, length, gap, mask)
     assert seen["judge_label"].tolist()[:2] == [0, 1] and seen["judge_label"].iloc[3] == 1 and np.isnan(seen["judge_label"].iloc[2])
     assert truth["gap"].tolist() == [-2.0, 1.0, 0.5, 0.0] and long[:, 0].tolist() == [3, 3, 5, 5]
+    assert truth["flipped"].tolist() == [True, True, False, False] and "".join(seen["chosen"] + seen["rejected"]) == "BaBaaBaB"
 
 
 def test_length_matched_strength_follows_length_less(wide):
@@ -210,3 +212,34 @@ def test_length_matched_strength_follows_length_less(wide):
 def test_what_is_not_there_is_told(wide, spec, said):
     with pytest.raises(WorkbenchError, match=said):
         strength_of(wide.study, spec)
+
+
+@pytest.mark.parametrize("kind", ["flip", "drop", "soft", "flip+margin", "margin", "scaled"])
+def test_what_is_decided_by_hand_stands_whatever_its_strength_says(wide, kind):
+    """The suspects that a reader judges wrong are the very pairs that a treatment flips: they end up flipped, once."""
+    table = strength_of(wide.study)
+    weakest = table.pairs["pair_id"].iloc[int(np.argmin(table.mean))]
+    place = int(np.flatnonzero(wide.study.split_pairs("train")["pair_id"] == weakest)[0])
+    for noise in (None, {"rate": 0.3}):
+        taught = supervision(LabelSpec(kind=kind, hand={weakest: "flip"}, noise=noise), prepare(wide.study))
+        assert (taught.target[place], taught.margin[place], taught.weight[place]) == (0, 0, 1)
+        assert supervision(LabelSpec(kind=kind, hand={weakest: "drop"}, noise=noise), prepare(wide.study)).weight[place] == 0
+    with pytest.raises(WorkbenchError, match="no train pair nobody"):
+        supervision(LabelSpec(kind="hard", hand={"nobody": "flip"}), prepare(wide.study))
+
+
+def test_a_cancelled_fit_spoils_nothing_for_dev(wide):
+    forget(wide.study)
+    stop = threading.Event()
+    stop.set()
+    with pytest.raises(WorkbenchError, match="cancelled"):
+        strength_of(wide.study, split="dev", cancel=stop, store=False)
+    strength_of(wide.study, store=False)
+    assert np.isfinite(strength_of(wide.study, split="dev", store=False).mean).all()
+
+
+def test_scores_that_tell_nothing_apart_are_told(judged, tmp_path):
+    ids = judged.table("responses")["response_id"]
+    flat = judged.with_scores(pd.DataFrame({"response_id": ids, "flat": 1.0}), tmp_path / "flat", objectives=False)
+    with pytest.raises(WorkbenchError, match="'flat' is constant"):
+        strength_of(flat, {"source": "scores", "columns": ["flat"]})

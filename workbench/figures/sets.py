@@ -202,7 +202,8 @@ def _doubted(s: Subject, plot: Callable, flip_below: float | None, drop_below: f
     labels, cuts = s.result.scenario.labels, {"flip_below": flip_below, "drop_below": drop_below}
     treated = isinstance(labels, LabelSpec)
     table = strength_of(s.study, labels.strength, noise=labels.noise) if treated else strength_of(s.study)
-    if flip_below is None and drop_below is None and treated:
+    plain = treated and not labels.where and not labels.relabel and "smooth" not in labels.kind  # else a cut parts others than it treats
+    if flip_below is None and drop_below is None and plain:
         cuts |= {name: cut for name, cut in strength_cuts(table, **labels.cuts, where=labels.where).items() if name in cuts}
     return plot(table, **cuts, theme=s.theme)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -79,7 +78,7 @@ def _axes(fig: go.Figure, look: Theme, frame: pd.DataFrame, limits: list[float],
         yaxis=dict(domain=[SPREAD + GAP, 1], range=[0, top * 1.05], showgrid=True, nticks=4, ticklabelstandoff=4),
         yaxis2=dict(
             domain=[0, SPREAD],
-            range=[0, float(np.nanmax(frame["spread"])) * 1.15 or 1.0],
+            range=[0, float(frame["spread"].max(skipna=True) * 1.15) if frame["spread"].any() else 1.0],
             nticks=3,
             showgrid=True,
             ticklabelstandoff=4,
@@ -87,8 +86,9 @@ def _axes(fig: go.Figure, look: Theme, frame: pd.DataFrame, limits: list[float],
         ),
     )
     fig.add_annotation(text="pairs", xref="paper", x=0, xanchor="right", xshift=-4, yref="paper", y=1, yanchor="bottom", yshift=2)
+    said = "spread over models, \u03c3\u0302" if frame["spread"].notna().any() else "one reward model has no spread"
     fig.add_annotation(
-        text="spread over models, \u03c3\u0302", xref="paper", x=1, xanchor="right", yref="paper", y=SPREAD, yanchor="bottom", yshift=1
+        text=said, xref="paper", x=1, xanchor="right", yref="paper", y=SPREAD, yanchor="bottom", yshift=1
     )
 
 

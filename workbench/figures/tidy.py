@@ -144,7 +144,9 @@ def comparison(results) -> pd.DataFrame:
 
 def strength(data, *, flip_below: float | None = None, drop_below: float | None = None, bins: int = 40) -> pd.DataFrame:
     """low, high, pairs, spread, band per bin, from mean and std [pair]; every cut lies on an edge, so that counts are exact."""
-    mean, std = (np.asarray(a, float) for a in (data if isinstance(data, (tuple, list)) else (data.mean, data.std)))
+    one = getattr(data, "members", None) is not None and data.members.shape[1] == 1  # has no deviation, and a histogram needs none
+    pair = data if isinstance(data, (tuple, list)) else (data.mean, np.full(len(data.mean), np.nan) if one else data.std)
+    mean, std = (np.asarray(a, float) for a in pair)
     cuts = [cut for cut in (flip_below, drop_below) if cut is not None] or [0.0]
     names = {(True, True): ("flip", "drop", "keep"), (True, False): ("flip", "keep"), (False, True): ("drop", "keep")}.get(
         (flip_below is not None, drop_below is not None), ("suspect", "keep")

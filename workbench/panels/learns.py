@@ -9,6 +9,7 @@ from ..study import Study
 
 GATE, HEAD = "gate", "bradley-terry"
 EXTRAS = {
+    "none pairs": ("Head with feature dropout", {"contrastive": ContrastiveSpec(method="none")}),
     "simcse pairs": ("Head + SimCSE (pairs)", {"contrastive": ContrastiveSpec(method="simcse")}),
     "simcse differences": ("Head + SimCSE (differences)", {"contrastive": ContrastiveSpec(method="simcse", on="differences")}),
     "swav pairs": ("Head + SwAV (pairs)", {"contrastive": ContrastiveSpec(method="swav")}),

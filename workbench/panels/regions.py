@@ -6,12 +6,11 @@ import math
 
 import numpy as np
 
+from ..evaluate.doubt import suspect_precision
 from ..evaluate.inference import too_few
 from ..evaluate.strength import AFTER, ALL_PAIRS, APART, StrengthTable, in_sections, length_bias, strength_bands
 from ..scenario.labels import HARD
 from .cuts import BAND, Cuts
-
-LOWEST = (0.05, 0.1, 0.2)  # shares of the pairs for which precision is told
 
 
 def regions(table: StrengthTable, cuts: Cuts) -> dict:
@@ -29,9 +28,10 @@ def regions(table: StrengthTable, cuts: Cuts) -> dict:
         return {**found, "edges": ends, "names": ["Band from", "Band to"],
                 "regions": [[word, n, word] for word, n in zip((other, part, other), pairs)]}
     if cuts.kind == "scaled":
-        none = int((in_sections(table.pairs, cuts.where) & (table.mean <= 0)).sum())
+        among = in_sections(table.pairs, cuts.where)
+        none, some = (int((among & mask).sum()) for mask in (table.mean <= 0, table.mean > 0))
         return {**found, "edges": [0.0, 0.0], "names": ["", ""],
-                "regions": [["weight 0:", none, "drop"], ["", 0, ""], ["weight \u03bc\u0302:", len(table) - none, "keep"]]}
+                "regions": [["weight 0:", none, "drop"], ["", 0, ""], ["weight \u03bc\u0302:", some, "keep"]]}
     cut = cuts.first and cuts.flip is not None
     left = [cuts.first or "flip", int((smooth if cuts.first == "smooth" else flip).sum()) if cut else 0]
     rest = ["smooth", int(smooth.sum())] if cuts.first == "smooth" and not cut else ["keep", keep]
@@ -60,11 +60,9 @@ def precision(table: StrengthTable) -> list[dict]:
     """Of the weakest pairs, the share whose label is truly wrong, with its interval by family; none where the truth is not known."""
     if table.right is None:
         return []
-    rows = []
-    for share in LOWEST:
-        row = strength_bands(table, drop_share=share).set_index("band").loc["drop"]
-        rows.append({"share": share, "n": int(row["n"]), "families": int(row["families"]), **_wrong(row), "words": str(row["words"])})
-    return rows
+    return [{"share": float(row.share), "n": int(row.n), "families": int(row.families), "words": str(row.words),
+             **{name: number(getattr(row, name)) for name in ("value", "low", "high")}}
+            for row in suspect_precision(table, by_gap=False).itertuples()]
 
 
 def known(table: StrengthTable, cuts: Cuts) -> dict:

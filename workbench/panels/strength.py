@@ -224,6 +224,8 @@ class Strength(Screen):
             session.set_gate(origin=self.origin, **learns.wanted(session.study, session.draft, session.baseline_scenario, message["value"]))
         elif do == "hand":
             self.treat.by_hand(verdicts.decided(self.verdicts, train) if message["on"] else {})
+        elif do == "judge" and self.cuts.noise is not None:
+            raise WorkbenchError("labels are turned round on purpose here", where="verdict", remedy="Take the noise off and judge")
         elif (answer := verdicts.do(self.verdicts, message)) is not NotImplemented:
             return answer
         elif self.treat.do(train, message) is NotImplemented:

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from ..errors import WorkbenchError
+from ..evaluate.doubt import SHARES
 from ..evaluate.inference import FEWEST, estimate, family_codes, too_few, wilson
 from ..evaluate.strength import StrengthTable
 from ..scenario.labels import LabelSpec
 from ..session.verdicts import RIGHT, TIE, VERDICTS, WRONG, Verdicts
-from .regions import LOWEST
 from .screen import Part
 
 DECIDES = {WRONG: "flip", TIE: "drop"}  # what a verdict makes of a label, where verdicts are a treatment
@@ -32,7 +32,7 @@ def told(verdicts: Verdicts, table: StrengthTable, hand: dict[str, str]) -> dict
     of = {pair: [words[row], kept.lines[pair]["note"]] for row, pair in zip(rows, table.pairs["pair_id"].iloc[rows].astype(str))}
     makes = {pair: DECIDES[word] for pair, (word, _) in of.items() if word in DECIDES}
     return {"of": of, "n": len(of), "by": {word: int((words == word).sum()) for word in VERDICTS}, "elsewhere": len(kept.lines) - len(of),
-            "unknown": kept.unknown, "damaged": kept.damaged, "lowest": [_share(table, words, share) for share in LOWEST] if of else [],
+            "unknown": kept.unknown, "damaged": kept.damaged, "lowest": [_share(table, words, share) for share in SHARES] if of else [],
             "hand": {**{what: list(makes.values()).count(what) for what in DECIDES.values()}, "on": len(hand), "applied": hand == makes}}
 
 

@@ -28,6 +28,9 @@ def bands(mean: Pair, *, flip_below: float | None = None, drop_below: float | No
     By value, μ̂ < flip_below and μ̂ < drop_below, or by share of the pairs from the lowest up (equals in their own order):
     flip_share of them, then drop_share; smooth_… in place of flip_…. among [pair]: the pairs in question, all for None.
     """
+    smooths, flips = ((below is not None or bool(share)) for below, share in ((smooth_below, smooth_share), (flip_below, flip_share)))
+    if smooths and flips:
+        raise WorkbenchError("the weakest cannot be flipped and smoothed", where="preference strength", remedy="Give one of the two cuts")
     among = np.ones(len(mean), bool) if among is None else np.asarray(among, bool)
     order = np.flatnonzero(among)[np.argsort(mean[among], kind="stable")]
     share, below = smooth_share or flip_share or 0.0, flip_below if smooth_below is None else smooth_below
@@ -37,7 +40,6 @@ def bands(mean: Pair, *, flip_below: float | None = None, drop_below: float | No
     for mask, cut in ((first, below), (low, drop_below)):
         if cut is not None:
             mask |= among & (mean < cut)
-    smooths = smooth_below is not None or smooth_share is not None
     return Bands(*((none, first) if smooths else (first, none)), low & ~first)
 
 
@@ -58,12 +60,14 @@ def weakest(mean: Pair, *, below: float | None = None, quantile: float | None = 
     """Mask [pair] by one of: μ̂ < below, the lowest quantile, a band of percentiles; all of `among` for none of them."""
     if sum(cut is not None for cut in (below, quantile, band)) > 1:
         raise WorkbenchError("more than one of below, quantile and band", where="preference strength", remedy="Give one cut")
-    if band is not None:
-        return percentile_band(mean, band, among)
     if quantile is not None and not 0 <= quantile <= 1:
         raise WorkbenchError(f"quantile {quantile}", where="preference strength", remedy="Give a share of the pairs, for example 0.1")
     if below is not None and not np.isfinite(below):
         raise WorkbenchError(f"below {below}", where="preference strength", remedy="Give a number")
-    if below is None and quantile is None:
+    if (quantile or band) and len(mean) > 1 and np.ptp(mean) == 0:
+        raise WorkbenchError("every pair has the same strength", where="preference strength", remedy="A share of equals is no choice")
+    if below is None and quantile is None and band is None:
         return np.ones(len(mean), bool) if among is None else np.asarray(among, bool)
+    if band is not None:
+        return percentile_band(mean, band, among)
     return bands(mean, flip_below=below, flip_share=quantile, among=among).flip

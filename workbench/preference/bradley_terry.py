@@ -16,7 +16,7 @@ FLATTEST, STEEPEST = 0.05, 30.0  # bounds of a fitted scale, in units of 1 / (sp
 
 @dataclass(frozen=True, eq=False)
 class Supervision:
-    """What each comparison teaches: w · BCE(R⁺ − R⁻ − m, t).
+    """What each comparison teaches: w · BCE(R⁺ − R⁻ − m, t). Arrays; `tensors(device)` gives them to torch.
 
     target t [pair] in [0, 1], 1 = the stored order is right; margin m [pair], in the stored order (chosen − rejected);
     weight w [pair] ≥ 0. Raises WorkbenchError for another shape, range or length. By preference strength μ̂ [pair], an
@@ -69,7 +69,7 @@ class Supervision:
         """cut: below, quantile or band; the lowest tenth for none. WorkbenchError where nothing would be left."""
         mean, base = _read(strength, base)
         mask = weakest(mean, among=among, **(cut or {"quantile": LOWEST}))
-        if mask.all():
+        if not (base.weight * ~mask).any():
             raise WorkbenchError("every pair would be dropped", where="preference strength", remedy="Drop below a lower strength")
         return base.dropped(mask)
 
@@ -86,7 +86,11 @@ class Supervision:
 
     @classmethod
     def soft(cls, strength, tau: float = 1.0, *, base: Supervision | None = None, among: PairMask | None = None) -> Supervision:
+        """Of labels as they stand: WorkbenchError for a base that has turned some of them round, which σ(μ̂ / τ) would undo."""
         mean, base = _read(strength, base)
+        if (_all(mean, among) & (base.target < 0.5)).any():
+            raise WorkbenchError("soft labels over flipped ones", where="preference strength",
+                                 remedy="Below zero σ(μ̂) prefers the other answer already: take either")
         return replace(base, target=np.where(_all(mean, among), sigmoid(mean / _positive("tau", tau)), base.target))
 
     @classmethod

@@ -112,6 +112,17 @@ class HeadStack:
             for parameter, value in zip(theirs, mine):
                 parameter.copy_(value)
 
+    def state(self) -> dict[str, np.ndarray]:
+        """Arrays by name: weights.{i} and biases.{i} of each layer, centre, spread."""
+        arrays = {f"{part}.{i}": value for part in ("weights", "biases") for i, value in enumerate(getattr(self, part))}
+        return {**arrays, "centre": self.centre, "spread": self.spread}
+
+    @classmethod
+    def from_state(cls, state: dict[str, np.ndarray]) -> HeadStack:
+        """Undo `state`."""
+        stacks = [tuple(state[f"{part}.{i}"] for i in range(len(state)) if f"{part}.{i}" in state) for part in ("weights", "biases")]
+        return cls(*stacks, state["centre"], state["spread"])
+
     def head(self, number: int) -> HeadStack:
         """One of them, as a stack of one."""
         keep = slice(number, number + 1)

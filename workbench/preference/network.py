@@ -54,7 +54,8 @@ class Heads(nn.Module):
 
     def layers(self) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
         """Weights [head in out] and biases [head 1 out] of each layer, copies."""
-        return tuple(tuple(part.detach().numpy().transpose(0, 2, 1).copy() for part in parts) for parts in (self.weights, self.biases))
+        both = self.weights, self.biases
+        return tuple(tuple(part.detach().cpu().numpy().transpose(0, 2, 1).copy() for part in parts) for parts in both)
 
     @torch.no_grad()
     def learn(self, slope: Callable[[Tensor], Tensor], features: OrderItems, *, first: bool = True) -> None:

@@ -51,11 +51,12 @@ class Batch:
         return cross_entropy(margins, given)
 
     def given(self, index: torch.Tensor) -> Tensors:
-        """Targets and margins [head n] of pairs [order n]; heads of one order stand next to each other."""
-        return Tensors(*(self.by_head(values[index]) for values in (self.supervision.target, self.supervision.margin)), None)
+        """Targets and margins [head n] of pairs [order n]; heads of one order stand next to each other, each with its own of `Stacked`."""
+        both = (self.supervision.target, self.supervision.margin)
+        return Tensors(*(self.weights(values, index) if values.ndim == 2 else self.by_head(values[index]) for values in both), None)
 
     def weights(self, table: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-        """Weights [head n] of pairs [order n] or [1 n]; table [pair head], so that the heads' weights of a pair are read together."""
+        """What each head has of pairs [order n] or [1 n], [head n]; table [pair head], so that those of a pair are read together."""
         return self.by_head(table.view(len(table), len(index), -1)[index, self.number[: len(index)]])
 
     def by_head(self, values: torch.Tensor) -> torch.Tensor:

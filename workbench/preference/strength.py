@@ -63,8 +63,10 @@ class Strength:
         """
         taught, hidden = teaching(features, supervision), _hidden(kind, hidden, folds)
         families, n = family_codes(groups, len(taught)), len(taught)
-        if members < 1:
-            raise WorkbenchError(f"{members} members", remedy="Take one or more; ten is the paper's number")
+        if members < 1 or folds < 1:
+            raise WorkbenchError(f"{members} members, {folds} folds", remedy="Take one or more of each; ten and five are usual")
+        if decay is not None and not decay >= 0:
+            raise WorkbenchError(f"decay {decay}", remedy="An L2 penalty is 0 or more; None chooses it")
         seeds = [derived(seed, member) for member in range(members)]
         fold = np.stack([fold_of(groups, n, folds, s) if folds > 1 else np.zeros(n, int) for s in seeds]).astype(np.int32)
         answers = Answers.laid_out(responses(features), taught.weight > 0, hidden=hidden, heads=members * folds, batch_size=batch_size,
@@ -72,8 +74,8 @@ class Strength:
         if not answers.differ:
             raise WorkbenchError("both answers of every pair have the same features", where=label,
                                  remedy="Nothing tells them apart: look for responses that are stored twice")
-        shared = dict(hidden=hidden, steps=steps, batch_size=batch_size, lr=lr or RATES[not hidden], device=device, progress=progress,
-                      cancel=cancel)
+        shared = dict(hidden=hidden, steps=steps, batch_size=batch_size, lr=RATES[not hidden] if lr is None else lr, device=device,
+                      progress=progress, cancel=cancel)
         if decay is None:
             stack, best = penalties(answers, taught, hold_out(groups, n, 0.2, seed), seed=seed, label=label, **shared)
             decay = DECAYS[best]
@@ -98,6 +100,7 @@ class Strength:
         """
         sides = {}
         for side, lists in (("chosen", chosen), ("rejected", rejected)):
+            lists = lists if isinstance(lists, (list, tuple)) else np.asarray(lists)
             lengths = [np.size(one) for one in lists]
             uneven = np.flatnonzero(np.array(lengths) != lengths[0]) if len(lengths) else np.empty(0, int)
             if not len(lengths) or len(uneven):
@@ -111,8 +114,8 @@ class Strength:
         bad = ~np.isfinite(members).all(axis=1)
         if bad.any():
             raise WorkbenchError(f"no number for pairs {listing(np.flatnonzero(bad))}", remedy="Leave those pairs out")
-        if not members.any():
-            raise WorkbenchError("constant scores: every model gives both answers of every pair the same",
+        if len(members) > 1 and not np.ptp(members, axis=0).any():
+            raise WorkbenchError("constant scores: no model tells one pair from another",
                                  remedy="Take the scores before they were rounded, or other models")
         return cls(members)
 

@@ -77,14 +77,11 @@ def state_of(gate) -> dict[str, np.ndarray]:
     """Arrays by name, for safetensors."""
     if not isinstance(gate, BradleyTerryHead):
         return gate.state()
-    arrays = {f"weights.{i}": value for i, value in enumerate(gate.heads.weights)}
-    arrays |= {f"biases.{i}": value for i, value in enumerate(gate.heads.biases)}
-    return {**arrays, "centre": gate.heads.centre, "spread": gate.heads.spread, "decay": np.array([gate.decay])}
+    return {**gate.heads.state(), "decay": np.array([gate.decay])}
 
 
 def from_state(kind: str, state: dict[str, np.ndarray], names: tuple[str, ...]):
     """Undo `state_of`."""
     if kind != "bradley-terry":
         return GATES[kind].from_state(state, names)
-    stacks = [tuple(state[f"{part}.{i}"] for i in range(len(state)) if f"{part}.{i}" in state) for part in ("weights", "biases")]
-    return BradleyTerryHead(HeadStack(*stacks, state["centre"], state["spread"], None), float(state["decay"][0]), {})
+    return BradleyTerryHead(HeadStack.from_state(state), float(state["decay"][0]), {})

@@ -181,7 +181,7 @@ class Inputs:
 
     def let_go(self, size: int) -> None:
         """Forget features, then prompts: they are read again when they are asked for."""
-        for kind in ("features", "prompt"):
+        for kind in ("strength", "features", "prompt"):
             for key in [key for key in list(self.kept) if key[0] == kind]:
                 if size > 0:
                     size -= budget.size_of(self.kept.pop(key, None))

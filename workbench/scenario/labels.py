@@ -101,6 +101,8 @@ class LabelSpec(Frozen):
             raise ValueError("flip_share and drop_share leave nothing of the labels as they stand")
         fields = type(self).model_fields
         unread = [name for name, part in USES.items() if getattr(self, name) != fields[name].default and part not in parts]
+        if not self.reads_strength:
+            unread += [name for name in ("strength", "where") if getattr(self, name) != fields[name].get_default(call_default_factory=True)]
         if unread:
             raise ValueError(f"{', '.join(unread)} beside kind {self.kind!r}, which does not read it")
         return self

@@ -26,7 +26,7 @@ from .labels import LabelSpec, label_spec, label_words
 from .noise import NoiseSpec, turned
 from .strength import strength, truth_of
 from .treatment import supervision
-from .trial import NONE, ORACLE, ORACLE_DROP, Trial, references
+from .trial import NONE, ORACLE, ORACLE_DROP, Trial, corrected, references
 
 Labels = Mapping[str, object]  # name → what stands for a LabelSpec
 EVERY, LOSS = 10, "train loss"
@@ -37,8 +37,8 @@ class Laboratory:
     """A study's train pairs laid out for heads, and how those are trained.
 
     hidden: () linear heads, (32,) small MLPs; seeds: one head for each, with its own corruption of the labels and its own
-    ensemble; decay: L2 penalty of all of them, chosen on held-out families of the labels as they stand. All read the same
-    batches, so that treatments differ by what they teach and by nothing else.
+    ensemble and order of the data; decay: L2 penalty of all of them, chosen on held-out families of the labels as they stand. The
+    heads of a seed read the same batches, so that treatments differ by what they teach and by nothing else.
     """
 
     inputs: Inputs
@@ -50,6 +50,7 @@ class Laboratory:
     batch_size: int
     lr: float
     device: str
+    store: bool
 
     @classmethod
     def of(cls, study: Study, *, hidden: Sequence[int] = (), seeds: int | Sequence[int] = 10, decay: float | None = None, steps: int = 200,
@@ -61,13 +62,13 @@ class Laboratory:
             raise WorkbenchError("heads need features, and this study has none", where=study.name, remedy="Extract features first")
         features, n, seeds = data.features, len(data.pairs), seeds_of(seeds)
         taught = np.ones(n, bool) if features.mask is None else features.mask
-        rate = lr or (1e-2 if not hidden else 3e-3)
+        rate = (1e-2 if not hidden else 3e-3) if lr is None else lr
         answers = Answers.laid_out(features.response, taught, hidden=hidden, heads=64, batch_size=batch_size, device=device)
         shared = dict(hidden=hidden, steps=steps, batch_size=batch_size, lr=rate, device=device)
         if decay is None:
             held = hold_out(data.families, n, 0.2, 0)
             decay = DECAYS[penalties(answers, Supervision.hard(n), held, seed=0, label="laboratory", **shared)[1]]
-        return cls(inputs, answers, hidden, seeds, float(decay), steps, batch_size, rate, device)
+        return cls(inputs, answers, hidden, seeds, float(decay), steps, batch_size, rate, device, store)
 
     # -- what is asked -----------------------------------------------------------------------------
 
@@ -78,7 +79,7 @@ class Laboratory:
         labels: name → treatment, or treatments that name themselves; noise: labels turned round on purpose, anew for each seed.
         """
         named, noise = _named(labels), _noise(noise)
-        taught, strengths, corrupted = self._taught(named, noise, device=self.device, progress=progress, cancel=cancel)
+        taught, strengths, corrupted = self._taught(named, noise, progress=progress, cancel=cancel)
         if oracle and corrupted.any():
             hard = Supervision.hard(corrupted.shape[1])
             made = [hard.turned(mask) for mask in self.noisy(noise, "train")]
@@ -88,8 +89,8 @@ class Laboratory:
 
     def by_band(self, *, bands: int = 10, spec: StrengthSpec | dict | str | None = None, noise: NoiseSpec | dict | None = None,
                 progress: Callable | None = None, cancel=None) -> pd.DataFrame:
-        """Heads taught by one band of strength alone (arXiv 2401.06080, figure 5): band 1 is the weakest; of "clean" means the
-        truth, or the stored labels where it is not known."""
+        """Heads taught by one band of strength alone (arXiv 2401.06080, §2.2): band (1 the weakest), lowest, highest (means over seeds),
+        and the columns of `Trial.table`."""
         ends = np.linspace(0, 1, bands + 1)
         strength_ = {} if spec is None else {"strength": spec}
         labels = {str(k + 1): {"kind": "keep", "band": (ends[k], ends[k + 1]), **strength_} for k in range(bands)}
@@ -97,27 +98,32 @@ class Laboratory:
         table = trial.table()
         table = table[table["treatment"] != NONE].rename(columns={"treatment": "band"})
         table["band"] = table["band"].astype(int)
-        mean = np.sort(trial.strengths, axis=1).mean(axis=0)  # of the ranks, over seeds
+        mean = np.sort(trial.strengths[:, ~np.isnan(trial.strengths).any(axis=0)], axis=1).mean(axis=0)  # of the ranks, over seeds
         parts = [mean[round(ends[k] * len(mean)) : round(ends[k + 1] * len(mean))] for k in range(bands)]
         table["lowest"], table["highest"] = ([getattr(parts[band - 1], what)() for band in table["band"]] for what in ("min", "max"))
         return table.reset_index(drop=True)
 
     def by_noise(self, labels: Labels | Sequence, *, rates: Sequence[float] = (0.0, 0.1, 0.2, 0.3, 0.4),
                  follows: Sequence[str] = ("chance", "length"), progress: Callable | None = None, cancel=None) -> pd.DataFrame:
-        """`treatments` at each rate of added noise and each kind of it: the columns of `Trial.table`, rate and follows."""
+        """`treatments` at each rate of added noise and each kind of it: the columns of `Trial.table`, rate and follows.
+
+        The oracles know the labels turned round by this noise; p_holm is over all rates, kinds and treatments.
+        """
         parts = []
         for kind in follows:
             for rate in rates:
                 noise = {"rate": rate, "follows": kind} if rate else None
-                table = self.treatments(labels, noise=noise, progress=progress, cancel=cancel).table()
+                table = self.treatments(labels, noise=noise, oracle=bool(rate), progress=progress, cancel=cancel).table()
                 parts.append(table.assign(rate=float(rate), follows=kind))
-        return pd.concat(parts, ignore_index=True)
+        return corrected(pd.concat(parts, ignore_index=True))
 
     def leave_one_out(self, labels: Labels | Sequence, *, by: str = "domain", fewest: int = 100, noise: NoiseSpec | dict | None = None,
                       progress: Callable | None = None, cancel=None) -> pd.DataFrame:
-        """Heads that never saw a domain, on that domain: the columns of `Trial.table`, and domain.
+        """Heads taught without a domain, on that domain: the columns of `Trial.table`, and domain.
 
-        by: a column of the pairs; domains with fewer than `fewest` dev pairs are left in and not reported.
+        by: a column of the pairs; domains with fewer than `fewest` dev pairs are left in and not reported. Neither heads nor the
+        ensembles behind a treatment see the domain's labels; the penalty is the laboratory's. p_holm is over all domains and
+        treatments.
         """
         train, dev = (self.inputs.split(name).pairs for name in ("train", "dev"))
         if by not in dev.columns:
@@ -127,22 +133,21 @@ class Laboratory:
         if not domains:
             raise WorkbenchError(f"no {by} has {fewest} dev pairs", where="leave one out", remedy="Ask for fewer, or by another column")
         named, noise, parts = _named(labels), _noise(noise), []
-        taught, strengths, corrupted = self._taught(named, noise, device=self.device, progress=progress, cancel=cancel)
         for domain in domains:
             there, here = train[by].astype(str).to_numpy() == domain, dev[by].astype(str).to_numpy() == domain
-            without = {name: [one.dropped(there) for one in each] for name, each in taught.items()}
-            trial = self._tried(without, noise, strengths, corrupted, progress, cancel)
+            taught, *known = self._taught(named, noise, without=there, progress=progress, cancel=cancel)
+            trial = self._tried(taught, noise, *known, progress, cancel)
             parts.append(_on(trial, here).table().assign(domain=domain))
-        return pd.concat(parts, ignore_index=True)
+        return corrected(pd.concat(parts, ignore_index=True))
 
     def curves(self, labels: Labels | Sequence, *, noise: NoiseSpec | dict | None = None, every: int = EVERY,
                progress: Callable | None = None, cancel=None) -> pd.DataFrame:
         """Training curves, means over seeds: step, treatment, of ("train loss", or a reference on dev), value."""
         named, noise = _named(labels), _noise(noise)
-        taught, _, _ = self._taught(named, noise, device=self.device, progress=progress, cancel=cancel)
+        taught, _, _ = self._taught(named, noise, progress=progress, cancel=cancel)
         known, data, rows = self._references(noise), self.inputs.split("dev"), []
-        names, stacked = list(taught), Stacked.of([one for each in taught.values() for one in each])
-        tensors, answers = [one.tensors() for each in taught.values() for one in each], self.inputs.split("train").features
+        names, stacked = list(taught), _stacked(taught)
+        tensors, answers = [one.tensors() for each in zip(*taught.values()) for one in each], self.inputs.split("train").features
 
         def watch(step: int, heads: HeadStack) -> None:
             import torch
@@ -150,7 +155,7 @@ class Laboratory:
             margins = [_margins(heads(x)) for x in (answers.response, data.features.response)]
             losses = [float(bradley_terry_loss(torch.tensor(one, dtype=torch.float32), each)) for one, each in zip(margins[0], tensors)]
             for number, name in enumerate(names):
-                mine = slice(number * len(self.seeds), (number + 1) * len(self.seeds))
+                mine = slice(number, None, len(names))
                 rows.append((step, name, LOSS, float(np.mean(losses[mine]))))
                 if step:  # before it every margin is zero, a tie
                     rows.extend((step, name, of, float(one.scored(margins[1][mine]).mean())) for of, one in known.items())
@@ -163,6 +168,7 @@ class Laboratory:
     def _taught(self, named: dict, noise: NoiseSpec | None, **fitted) -> tuple[dict[str, list[Supervision]], np.ndarray | None, np.ndarray]:
         """Treatment → a supervision for each seed, the strength that was read [seed pair], and the labels known to be wrong [seed pair]."""
         taught = {NONE: []} | {name: [] for name in named}
+        fitted |= {"device": self.device, "store": self.store}
         strengths, reads = [], next((spec for spec in named.values() if isinstance(spec, LabelSpec) and spec.reads_strength), None)
         for seed in self.seeds:
             _go_on(fitted["cancel"])
@@ -197,13 +203,13 @@ class Laboratory:
         return references(pairs, gap, self.noisy(noise, "dev"))
 
     def _fitted(self, stacked: Stacked, weight: np.ndarray, **loop) -> HeadStack:
-        """A head for each supervision, from the same batches."""
+        """A head for each supervision; those of a seed stand together and read the same batches."""
         _go_on(loop.get("cancel"))
         heads, mask = len(weight), self.inputs.split("train").features.mask
         weight = weight if mask is None else weight * mask
-        seeds = np.resize(self.seeds, heads).tolist()
+        seeds = np.repeat(self.seeds, heads // len(self.seeds)).tolist()
         found = HeadStack.fit(
-            self.answers, stacked, hidden=self.hidden, seeds=seeds, orders=[0], decay=[self.decay] * heads,
+            self.answers, stacked, hidden=self.hidden, seeds=seeds, orders=list(self.seeds), decay=[self.decay] * heads,
             held_out=np.zeros(len(stacked), bool), weight=weight, steps=self.steps, batch_size=self.batch_size, lr=self.lr,
             device=self.device, label=f"{heads} heads", **loop,
         )
@@ -211,10 +217,10 @@ class Laboratory:
         return found
 
     def _tried(self, taught, noise, strengths, corrupted, progress, cancel) -> Trial:
-        heads = self._fitted(*Stacked.of([one for each in taught.values() for one in each]), progress=progress, cancel=cancel)
+        heads = self._fitted(*_stacked(taught), progress=progress, cancel=cancel)
         data = self.inputs.split("dev")
-        margins = _margins(heads(data.features.response)).reshape(len(taught), len(self.seeds), -1)
-        return Trial(tuple(taught), margins, data.pairs, self._references(noise), corrupted, strengths, self.decay,
+        margins = _margins(heads(data.features.response)).reshape(len(self.seeds), len(taught), -1)
+        return Trial(tuple(taught), margins.transpose(1, 0, 2), data.pairs, self._references(noise), corrupted, strengths, self.decay,
                      self.inputs.study.hash)
 
 
@@ -246,6 +252,11 @@ def _seeded(spec: LabelSpec | str, noise: NoiseSpec | None, seed: int) -> LabelS
     if source.source == "heads":
         source = source.model_copy(update={"seed": source.seed + seed})
     return spec.model_copy(update={"noise": noise, "strength": source})
+
+
+def _stacked(taught: dict[str, list[Supervision]]) -> tuple[Stacked, np.ndarray]:
+    """The treatments of one seed after those of another, and their weights [head pair]."""
+    return Stacked.of([one for each in zip(*taught.values()) for one in each])
 
 
 def _margins(rewards: np.ndarray) -> np.ndarray:

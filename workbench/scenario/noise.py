@@ -59,7 +59,7 @@ def _scaled(chance: np.ndarray, rate: float) -> np.ndarray:
     if rate > reach:
         raise WorkbenchError(f"{100 * rate:g} % of labels cannot follow length", where="labels, noise",
                              remedy=f"The chosen answer is the shorter one too seldom: at most {100 * reach:.3g} % can be turned")
-    low, high = 0.0, rate / chance[chance > 0].min()
+    low, high = 0.0, MOST / chance[chance > 0].min()
     for _ in range(200):  # the mean of the clipped chances rises with the factor
         middle = (low + high) / 2
         low, high = (middle, high) if np.minimum(MOST, middle * chance).mean() < rate else (low, middle)

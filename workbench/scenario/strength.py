@@ -62,22 +62,29 @@ def _as_taught(pairs: pd.DataFrame, length: PairSide | None, truth: pd.DataFrame
     """Pairs, lengths and truth as they are said of labels that were turned round."""
     if not mask.any():
         return pairs, length, truth
+    chosen, rejected = (pairs[side].to_numpy() for side in SIDES)
+    pairs = pairs.assign(chosen=np.where(mask, rejected, chosen), rejected=np.where(mask, chosen, rejected))
     if (judged := judgements(pairs)) is not None:
         pairs = pairs.assign(**{JUDGED: np.where(mask, 1 - judged, judged)})
     if truth is not None and "gap" in truth:
         truth = truth.assign(gap=np.where(mask, -1.0, 1.0) * truth["gap"])
+    if truth is not None and "flipped" in truth:
+        truth = truth.assign(flipped=truth["flipped"].to_numpy() ^ mask)
     return pairs, None if length is None else np.where(mask[:, None], length[:, ::-1], length), truth
 
 
 def strength(inputs: Inputs, spec: StrengthSpec, *, split: str = "train", noise: NoiseSpec | None = None,
-             **fitted) -> tuple[Strength, PairMask]:
-    """Strength of the pairs of a split of which it is known, of train labels as noise leaves them, and which pairs those are."""
+             without: PairMask | None = None, **fitted) -> tuple[Strength, PairMask]:
+    """Strength of the pairs of a split of which it is known, of train labels as noise leaves them, and which pairs those are;
+    without: mask of the train pairs that no head may see."""
     pairs, length = inputs.split(split).pairs, inputs.length(split)
     if spec.source == "heads":
-        found, known = ensemble(inputs, spec, noise=noise, **fitted), np.ones(len(pairs), bool)
+        found, known = ensemble(inputs, spec, noise=noise, without=without, **fitted), np.ones(len(pairs), bool)
         if split != "train":
             data = inputs.split(split)
-            found = inputs.once(("strength", spec, noise, split), lambda: found.on(data.features, groups=data.families))
+            key = ("strength", spec, noise, fitted.get("device", "auto"), _digest(without), split)
+            if found.fit_report is None or found.fit_report.stopped != "cancelled":  # half an ensemble is not kept
+                found = inputs.once(key, lambda: found.on(data.features, groups=data.families))
     else:
         margins, known = _given(inputs, spec, split)
         found = Strength(margins[known])
@@ -92,10 +99,10 @@ def strength(inputs: Inputs, spec: StrengthSpec, *, split: str = "train", noise:
     return found, known
 
 
-def ensemble(inputs: Inputs, spec: StrengthSpec, *, noise: NoiseSpec | None = None, device: str = "auto", progress=None, cancel=None,
-             store: bool = True) -> Strength:
+def ensemble(inputs: Inputs, spec: StrengthSpec, *, noise: NoiseSpec | None = None, without: PairMask | None = None, device: str = "auto",
+             progress=None, cancel=None, store: bool = True) -> Strength:
     """The heads of a spec on the study's train pairs, in their stored order: from memory, from disk, or fitted now; a cancelled
-    fit is not kept. noise: with those labels turned round for the fit."""
+    fit is not kept. noise: with those labels turned round for the fit; without: mask of train pairs that are left out of it."""
     data = inputs.split("train")
     spec = spec.model_copy(update={"length_matched": False})
     if data.read_features is None:
@@ -103,15 +110,14 @@ def ensemble(inputs: Inputs, spec: StrengthSpec, *, noise: NoiseSpec | None = No
             "preference strength needs features, and this study has none", where=inputs.study.name,
             remedy='Extract features, take strength from columns of scores (source="scores"), or use labels="hard"',
         )
-    key = ("strength", spec, noise)
+    key = ("strength", spec, noise, device, _digest(without))
     if key not in inputs.kept:
-        recipe = canonical([spec.model_dump(mode="json"), noise and noise.model_dump(mode="json")])
+        recipe = canonical([spec.model_dump(mode="json"), noise and noise.model_dump(mode="json"), _digest(without)])
         folder = cache.runs_folder(inputs.study) / f"strength-{inputs.study.hash}-{cache.code_hash()}-{cache.short_hash(recipe)}"
         found = _loaded(cache.load(folder)) if store and device == "auto" else None
         if found is None:
-            taught = None
-            if noise is not None:
-                taught = Supervision.hard(len(data.pairs)).turned(turned(noise, len(data.pairs), inputs.length("train")))
+            taught = Supervision.hard(len(data.pairs)).turned(_turned(inputs, noise, "train"))
+            taught = taught if without is None else taught.dropped(without)
             found = Strength.fit(data.features, groups=data.families, kind=spec.kind, members=spec.members, folds=spec.folds,
                                  hidden=spec.hidden, seed=spec.seed, supervision=taught, device=device, progress=progress, cancel=cancel)
             if found.fit_report.stopped == "cancelled":
@@ -121,6 +127,10 @@ def ensemble(inputs: Inputs, spec: StrengthSpec, *, noise: NoiseSpec | None = No
                 cache.keep(folder, {"strength.safetensors": pack(_arrays(found))}, about)
         inputs.kept[key] = found
     return inputs.kept[key]
+
+
+def _digest(mask: PairMask | None) -> str:
+    return "" if mask is None else cache.short_hash(np.packbits(mask).tobytes().hex())
 
 
 def score_columns(study: Study) -> tuple[str, ...]:
@@ -136,6 +146,9 @@ def _given(inputs: Inputs, spec: StrengthSpec, split: str) -> tuple[np.ndarray, 
     known = np.isfinite(margins).all(axis=1)
     if not known.any():
         raise WorkbenchError(f"no {split} pair has {spec.source} of both answers", where=study.name, remedy="Take strength from heads")
+    if split == "train" and np.ptp(margins[known].mean(axis=1)) == 0:
+        raise WorkbenchError(f"{spec.source} give every train pair the same strength", where=study.name,
+                             remedy="Nothing tells its labels apart: take other columns, or strength from heads")
     return margins, known
 
 
@@ -194,16 +207,12 @@ def truth_of(study: Study, pairs: pd.DataFrame) -> pd.DataFrame | None:
 
 
 def _arrays(found: Strength) -> dict[str, np.ndarray]:
-    heads = {f"weights.{i}": value for i, value in enumerate(found.heads.weights)}
-    heads |= {f"biases.{i}": value for i, value in enumerate(found.heads.biases)}
-    about = np.array([found.decay, found.folds, found.seed])
-    return {**heads, "members": found.members, "about": about, "centre": found.heads.centre, "spread": found.heads.spread}
+    return {**found.heads.state(), "members": found.members, "about": np.array([found.decay, found.folds, found.seed])}
 
 
 def _loaded(kept) -> Strength | None:
     if kept is None:
         return None
     arrays = unpack(kept[1]["strength.safetensors"])
-    stacks = [tuple(arrays[f"{part}.{i}"] for i in range(len(arrays)) if f"{part}.{i}" in arrays) for part in ("weights", "biases")]
     decay, folds, seed = arrays["about"]
-    return Strength(arrays["members"], float(decay), int(folds), HeadStack(*stacks, arrays["centre"], arrays["spread"]), int(seed))
+    return Strength(arrays["members"], float(decay), int(folds), HeadStack.from_state(arrays), int(seed))

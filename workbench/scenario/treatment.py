@@ -15,27 +15,30 @@ from .noise import turned
 from .strength import strength
 
 
-def supervision(labels: LabelSpec | str, inputs: Inputs, **fitted) -> Supervision:
+def supervision(labels: LabelSpec | str, inputs: Inputs, *, without: PairMask | None = None, **fitted) -> Supervision:
     """What a scenario's labels teach on train: as they stand, or treated; `fitted` as for `strength.ensemble`.
 
-    Noise first, then the strength of the labels as noise leaves them, the treatment, and what was decided by hand.
+    Noise first, then the strength of the labels as noise leaves them, the treatment, and what was decided by hand. without: mask
+    of pairs that teach nothing, no head of an ensemble either.
     """
     pairs = inputs.split("train").pairs
     if not isinstance(labels, LabelSpec):
-        return Supervision.hard(len(pairs))
-    among, by_hand = in_sections(pairs, labels.where), _by_hand(labels, pairs["pair_id"].to_numpy())  # told before anything is fitted
+        return Supervision.hard(len(pairs)) if without is None else Supervision.hard(len(pairs)).dropped(without)
+    among, (flip, drop) = in_sections(pairs, labels.where), _by_hand(labels, pairs["pair_id"].to_numpy())  # told before anything is fitted
     noisy = None if labels.noise is None else turned(labels.noise, len(pairs), inputs.length("train"))
+    among = among if without is None else among & ~without
     taught = Supervision.hard(len(pairs))
     if labels.reads_strength:
-        found, known = strength(inputs, labels.strength, noise=labels.noise, **fitted)
+        found, known = strength(inputs, labels.strength, noise=labels.noise, without=without, **fitted)
         mean = np.full(len(pairs), np.nan)
         mean[known] = found.mean
         taught = treated(labels, mean, among)
-    flip, drop = by_hand
-    taught = taught.flipped(flip).dropped(drop)
+    taught = taught if noisy is None else taught.turned(noisy)
+    decided = Supervision(np.where(flip, 0.0, taught.target), np.where(flip, 0.0, taught.margin), np.where(flip, 1.0, taught.weight))
+    taught = decided.dropped(drop if without is None else drop | without)  # of the labels as stored, whatever their strength said
     if not taught.weight.any():
         raise WorkbenchError("every pair would be dropped", where="scenario, labels", remedy="Drop fewer pairs")
-    return taught if noisy is None else taught.turned(noisy)
+    return taught
 
 
 def treated(labels: LabelSpec, mean: Pair, among: PairMask) -> Supervision:
@@ -46,12 +49,11 @@ def treated(labels: LabelSpec, mean: Pair, among: PairMask) -> Supervision:
     """
     known = np.isfinite(mean)
     mean, lacking, among = np.where(known, mean, 0.0), among & ~known, among & known
-    other = among & (mean < 0) if labels.relabel else np.zeros(len(mean), bool)
-    ties = among & (mean == 0) if labels.relabel else np.zeros(len(mean), bool)
+    other, ties = (among & mask if labels.relabel else np.zeros(len(mean), bool) for mask in (mean < 0, mean == 0))
     if not (among & ~ties).any() and not (~among & ~lacking).any():
         raise WorkbenchError("no pair is left to teach: each is a tie, or has no strength", where="scenario, labels",
                              remedy="Take another source of strength")
-    made = _made(labels, np.where(other, -mean, mean), among & ~ties)
+    made = _made(labels, mean, among)
     made = made.dropped(ties | lacking).turned(other)
     if not made.weight.any():
         raise WorkbenchError("every pair would be dropped", where="scenario, labels", remedy="Lower drop_below, or widen the band")
@@ -59,7 +61,14 @@ def treated(labels: LabelSpec, mean: Pair, among: PairMask) -> Supervision:
 
 
 def masks(labels: LabelSpec, mean: Pair, among: PairMask) -> Bands:
-    """Which labels are flipped, smoothed and dropped, masks [pair]."""
+    """Which labels are flipped, smoothed and dropped, masks [pair]; of relabelled pairs by |μ̂|, ties dropped."""
+    if labels.relabel:
+        found = _ranked(labels, np.abs(mean), among & (mean != 0))
+        return found._replace(drop=found.drop | (among & (mean == 0)))
+    return _ranked(labels, mean, among)
+
+
+def _ranked(labels: LabelSpec, mean: Pair, among: PairMask) -> Bands:
     parts = labels.kind.split("+")
     none = np.zeros(len(mean), bool)
     if labels.band is not None:
@@ -72,7 +81,9 @@ def masks(labels: LabelSpec, mean: Pair, among: PairMask) -> Bands:
 
 
 def _made(labels: LabelSpec, mean: Pair, among: PairMask) -> Supervision:
+    """Before relabelled pairs are turned round."""
     parts, (flip, smooth, drop) = labels.kind.split("+"), masks(labels, mean, among)
+    mean, among = (np.abs(mean), among & (mean != 0)) if labels.relabel else (mean, among)
     made = Supervision.hard(len(mean)).flipped(flip).smoothed(labels.alpha, smooth)
     if "soft" in parts:
         made = Supervision.soft(mean, labels.tau, base=made, among=among)

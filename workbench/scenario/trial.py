@@ -39,7 +39,8 @@ class Trial:
     """Margins of heads on dev pairs, [treatment seed pair], by the treatment that taught them; row 0 is "none".
 
     names: treatments; families [pair]; references: what margins are held against, by name; corrupted [seed pair]: train labels
-    that were turned round on purpose; strengths: μ̂ of the train labels as they were seen, [seed pair], None where no treatment reads one.
+    that the oracles know to be wrong, those turned round on purpose, or without noise those that truth contradicts; strengths:
+    μ̂ of the train labels as they were seen, [seed pair], None where no treatment reads one.
     """
 
     names: tuple[str, ...]
@@ -84,12 +85,18 @@ class Trial:
                 p = np.nan if too_few(found.families) else sign_flip(values[number] - values[0], families)
                 row |= {"difference": apart.value, "d_low": apart.low, "d_high": apart.high, "p": p}
             rows.append(row)
-        table = pd.DataFrame(rows)
-        tested = ~table["treatment"].isin((ORACLE, ORACLE_DROP))
-        table["p_holm"] = table["p"]
-        table.loc[tested, "p_holm"] = holm(table.loc[tested, "p"].to_numpy(np.float64))
-        table["words"] = [_words(row) for row in table.itertuples()]
-        return table[list(COLUMNS)]
+        return corrected(pd.DataFrame(rows))[list(COLUMNS)]
+
+
+def corrected(table: pd.DataFrame) -> pd.DataFrame:
+    """With p_holm, over all rows of a reference but the oracles', and the words that follow from it."""
+    table = table.assign(p_holm=table["p"])
+    tested = ~table["treatment"].isin((ORACLE, ORACLE_DROP))
+    for of in table["of"].unique():
+        mine = tested & (table["of"] == of)
+        table.loc[mine, "p_holm"] = holm(table.loc[mine, "p"].to_numpy(np.float64))
+    table["words"] = [_words(row) for row in table.itertuples()]
+    return table
 
 
 def references(pairs: pd.DataFrame, truth: Pair | None, observed: np.ndarray | None) -> dict[str, Reference]:

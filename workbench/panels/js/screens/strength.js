@@ -18,7 +18,7 @@ SCREENS.strength = (line) => {
   // Keys 1 to 4 judge the pair that is read, in the list and beside its texts.
   for (const part of [list.node, reader.node]) {
     part.addEventListener("keydown", (event) => {
-      if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea")) return;
+      if (event.repeat || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, select, textarea")) return;
       if (reader.press(event.key)) event.preventDefault();
     });
   }
