@@ -11,7 +11,7 @@ SUITABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_inf
 NO_NEWS := {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}
 PIP_INSTALL := $(PY) -m pip install -qq --disable-pip-version-check
 
-BENCHMARKS ?= $(filter-out %/speed_page.py %/real_data.py,$(shell grep -l '^if __name__' tests/benchmarks/*.py))
+BENCHMARKS ?= $(filter-out %/speed_page.py %/real_data.py %/treatments.py,$(shell grep -l '^if __name__' tests/benchmarks/*.py))
 MEASURE = for script in $(BENCHMARKS); do echo "== $$script"; OMP_NUM_THREADS=$(or $(THREADS),1) PYTHONPATH=tests $(PY) $$script $(1) \
   --json $(2)/$$(basename $$script .py).json || exit 1; done
 

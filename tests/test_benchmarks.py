@@ -19,7 +19,7 @@ import bench  # noqa: E402
 import speed_page  # noqa: E402
 
 SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.py") if "\nif __name__" in path.read_text(encoding="utf-8"))
-NOT_TIMED = {"speed_page", "real_data"}  # these write another table
+NOT_TIMED = {"speed_page", "real_data", "treatments"}  # these write another table
 IN_A_BROWSER = {"cold_workbench", "retrain_click"}
 ASKED = {**dict.fromkeys(("gate_gpu", "probes_gpu", "extraction_gpu"), ("--device", "cpu")),
          "default_retrain": ("--threads", "1", "--study", "{study}")}
@@ -79,6 +79,13 @@ def test_a_click_on_retrain_is_timed_in_jupyterlab(tmp_path, planted_study):
 def test_a_study_of_real_data_has_its_table(monkeypatch, capsys, tmp_path, planted_study):
     run("real_data", monkeypatch, str(planted_study.study.folder), "--tiny", "--json", str(tmp_path / "found.json"))
     assert "the longer wins" in capsys.readouterr().out and json.loads((tmp_path / "found.json").read_text())["rows"]
+
+
+def test_treatments_have_their_table(monkeypatch, capsys, tmp_path, planted_study):
+    run("treatments", monkeypatch, str(planted_study.study.folder), "--tiny", "--json", str(tmp_path / "found.json"))
+    said, found = capsys.readouterr().out, json.loads((tmp_path / "found.json").read_text())
+    assert "AUROC of corrupted labels" in said and {row["treatment"] for row in found["treatments"]} > {"none", "drop 10 %"}
+    assert {row["band"] for row in found["bands"]} == set(range(1, 11)) and found["seeds"] == 2
 
 
 def busy(seconds: float) -> None:

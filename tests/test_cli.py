@@ -159,7 +159,7 @@ def test_figures_without_a_browser(folder, recipe, tmp_path, capsys):
     assert all(Path(path).stat().st_size > 0 for paths in said["files"].values() for path in paths)
     assert {Path(path).suffix for paths in said["files"].values() for path in paths} == {".html", ".csv", ".json"}
     assert "no stored map" in said["left_out"]["prompt-map"]
-    assert set(said["left_out"]) <= {"prompt-map", "strength", "learning"}  # the last two are trained for, when asked for
+    assert set(said["left_out"]) <= {"prompt-map", "strength", "doubt", "learning"}  # the last three are trained for, when asked for
     assert main(["figures", str(folder), *arguments, "--formats", "html"]) == 0
     assert "prompt-map: left out" in capsys.readouterr().out
     assert main(["figures", str(folder), *arguments, "--formats", "html", "--only", "sections, learning", "--json"]) == 0

@@ -33,20 +33,21 @@ LABELS = {
     "flip 10 %, MLP heads": {"kind": "flip", "quantile": 0.1, "strength": {"kind": "mlp"}},
     "flip 10 %, in-sample": {"kind": "flip", "quantile": 0.1, "strength": {"folds": 1}},
 }
+STRENGTHS = {"cross-fitted": {}, "in-sample": {"folds": 1}, "length-matched": {"length_matched": True}, "MLP heads": {"kind": "mlp"},
+             "MLP heads, in-sample": {"kind": "mlp", "folds": 1}, "feature subspaces": {"kind": "subspace"}}
+TINY = {"members": 2, "folds": 2}
 CLEAN, GATED = "trained on clean labels", ("drop 10 %", "flip 10 %", "soft", "margin", "flip + margin")
 
 
-def found(lab, noise: dict) -> pd.DataFrame:
-    """AUROC of the corrupted labels under strengths, mean over seeds: cross-fitted, in-sample, length-matched, MLP, and heads trained on
-    labels as they were; with the share of labels below zero."""
+def found(lab, noise: dict, kinds: dict) -> pd.DataFrame:
+    """AUROC of the corrupted labels under strengths of these kinds (None: heads trained on labels as they were), means over seeds; with the
+    share of labels below zero."""
     from workbench.evaluate.detectors import detection
     from workbench.scenario.ensembles import strength_spec
     from workbench.scenario.noise import NoiseSpec
     from workbench.scenario.strength import strength
 
     data, rows = lab.inputs.split("train"), []
-    kinds = {"cross-fitted": {}, "in-sample": {"folds": 1}, "length-matched": {"length_matched": True}, "MLP heads": {"kind": "mlp"},
-             "MLP heads, in-sample": {"kind": "mlp", "folds": 1}, "feature subspaces": {"kind": "subspace"}, CLEAN: None}
     for seed in lab.seeds:
         corrupted, each = lab.noisy(NoiseSpec(**noise))[seed], {}
         for name, options in kinds.items():
@@ -64,6 +65,7 @@ def found(lab, noise: dict) -> pd.DataFrame:
 def gates(study, noise: dict, seeds: int) -> pd.DataFrame:
     """The default gate under some treatments: one scenario a seed, whose corruption and ensemble are its own."""
     import workbench as wb
+    from workbench.scenario.strength import truth_of
     from workbench.scenario.trial import Trial, references
 
     named, margins, pairs = {"none": "hard", **{name: LABELS[name] for name in GATED}}, {}, None
@@ -74,9 +76,9 @@ def gates(study, noise: dict, seeds: int) -> pd.DataFrame:
             result = wb.run(wb.Scenario(labels={**one, **strength, "noise": {**noise, "seed": seed}}, seeds=(seed,)), study, cache=False)
             margins.setdefault(name, []).append(result.margins[0])
             pairs = result.pairs
-    lab_truth = study.table("truth_pairs").set_index("pair_id")["gap"].loc[pairs["pair_id"]].to_numpy() if study.name == "demo" else None
-    made = np.array([margins[name] for name in named])
-    return Trial(tuple(named), made, pairs, references(pairs, lab_truth, None), np.zeros((seeds, 1), bool)).table()
+    truth, made = truth_of(study, pairs), np.array([margins[name] for name in named])
+    gap = None if truth is None else truth["gap"].to_numpy(np.float64)
+    return Trial(tuple(named), made, pairs, references(pairs, gap, None), np.zeros((seeds, 1), bool)).table()
 
 
 def said(table: pd.DataFrame) -> str:
@@ -98,8 +100,11 @@ def main() -> None:
 
     study = wb.demo() if asked.study == "demo" else wb.Study.load(asked.study)
     lab, noise = wb.Laboratory.of(study, seeds=asked.seeds, store=False), {"rate": asked.rate, "follows": asked.follows}
-    labels = dict(list(LABELS.items())[:2]) if asked.size == "tiny" else LABELS
-    tables = {"treatments": lab.treatments(labels, noise=noise).table(), "bands": lab.by_band(noise=noise), "found": found(lab, noise)}
+    labels, kinds, spec = LABELS, {**STRENGTHS, CLEAN: None}, None
+    if asked.size == "tiny":
+        labels, kinds, spec = {"drop 10 %": {**LABELS["drop 10 %"], "strength": TINY}}, {"cross-fitted": TINY, CLEAN: None}, TINY
+    tables = {"treatments": lab.treatments(labels, noise=noise).table(), "bands": lab.by_band(noise=noise, spec=spec),
+              "found": found(lab, noise, kinds)}
     if asked.gate:
         tables["gate"] = gates(study, noise, asked.seeds)
     by = f"{100 * asked.rate:g} % of labels corrupted by {asked.follows}"

@@ -122,7 +122,7 @@ def test_strength_is_made_when_asked_for(trained, monkeypatch):
     pairs, features = study.split_pairs("train"), study.features("train")
     few = Strength.fit(features, members=2, folds=2, steps=5, decay=1.0, groups=pairs["family"].to_numpy())
     table = StrengthTable(pairs, few, None, None, split="train", study_hash=study.hash)
-    monkeypatch.setattr(sets, "strength_of", lambda study: table)
+    monkeypatch.setattr(sets, "strength_of", lambda study, spec=None, *, noise=None: table)
     made, lacking = figures_of(after, study, only=["strength"])
     told = provenance_of(made["strength"])
     assert not lacking and told["split"] == "train" and told["n"] == figures.table(made["strength"])["pairs"].sum() == len(pairs)
