@@ -12,7 +12,6 @@ from workbench.errors import WorkbenchError
 from workbench.evaluate import (
     StrengthTable,
     agreement_by_bin,
-    band_words,
     in_sections,
     length_bias,
     strength_bands,
@@ -59,13 +58,6 @@ def test_an_empty_band_and_an_unknown_truth(table):
     assert found["pairs"].tolist() == [0, 60, 540] and found["value"].isna().all() and (found["words"] == "truth not known").all()
     assert strength_bands(table)["pairs"].tolist() == [0, 0, N]
     assert strength_bands(table, flip_below=-99.0)["words"].iloc[0] == "fewer than 6 families"
-
-
-def test_what_the_button_says(table):
-    assert band_words(strength_bands(table, flip_share=0.1, drop_share=0.2)) == "Flip 60, drop 120"
-    assert band_words(strength_bands(table, drop_share=0.2)) == "Drop 120"
-    assert band_words(strength_bands(table)) == "Nothing to flip or drop"
-    assert band_words(pd.DataFrame({"band": ["flip", "drop", "keep"], "pairs": [1234, 0, 9]})) == "Flip 1\N{THIN SPACE}234"
 
 
 def test_handles_stand_where_the_shares_end(table):
@@ -123,7 +115,6 @@ def test_smoothed_labels_have_a_band_of_their_own(table):
     found = strength_bands(table, smooth_share=0.2, drop_share=0.1).set_index("band")
     assert found["pairs"].to_dict() == {"flip": 0, "smooth": 120, "drop": 60, "keep": 420}
     assert strength_cuts(table, smooth_share=0.2, drop_share=0.1).keys() == {"smooth_below", "drop_below"}
-    assert band_words(strength_bands(table, smooth_share=0.2)) == "Smooth 120"
 
 
 def test_one_member_makes_suspects_without_a_deviation(table):

@@ -55,11 +55,11 @@ def suspects(rng, k=6):
     return measured(rng, frame, frame["base"] + 0.6 - 1.4 * frame["share"] + rng.normal(0, 0.02, len(frame)), 0.09)
 
 
-def bands(rng, k=6, ofs=("clean", "observed"), bands=10):
+def bands(rng, k=6, ofs=("original labels", "observed labels"), bands=10):
     edges = np.linspace(-1.3, 2.5, bands + 1)
     rows = [(b + 1, edges[b], edges[b + 1], of) for of in ofs for b in range(bands)]
     frame = pd.DataFrame(rows, columns=["band", "lowest", "highest", "of"])
-    value = 0.4 + 0.3 * (1 - np.exp(-frame["band"] / 3)) + 0.04 * (frame["of"] == "clean") + rng.normal(0, 0.01, len(frame))
+    value = 0.4 + 0.3 * (1 - np.exp(-frame["band"] / 3)) + 0.04 * (frame["of"] == "original labels") + rng.normal(0, 0.01, len(frame))
     return measured(rng, frame, value, 0.03)
 
 

@@ -17,7 +17,7 @@ _HOMES = {
         "weighted_spearman",
     ),
     "strength": (
-        "StrengthTable", "agreement_by_bin", "band_words", "in_sections", "length_bias", "strength_bands", "strength_cuts", "suspects",
+        "StrengthTable", "agreement_by_bin", "in_sections", "length_bias", "strength_bands", "strength_cuts", "suspects",
     ),
     "doubt": ("agreed", "settling", "suspect_precision"),
     "detectors": ("detection", "weighted_auroc"),

@@ -117,13 +117,6 @@ def strength_bands(table: StrengthTable, found: Bands | None = None, *, where: t
     return pd.DataFrame(rows)[["band", "pairs", "families", "share", "lowest", "highest", "value", "low", "high", "n", "words"]]
 
 
-def band_words(found: pd.DataFrame) -> str:
-    """What a button says that applies these bands: "Flip 214, drop 391"."""
-    counts = found.set_index("band")["pairs"]
-    said = [f"{band} {counts[band]:,}".replace(",", "\N{THIN SPACE}") for band in (FLIP, SMOOTH, DROP) if counts.get(band)]
-    return (", ".join(said) or "nothing to flip or drop").capitalize()
-
-
 def strength_cuts(table: StrengthTable, *, where: tuple[str, ...] = (), **cuts: float) -> dict[str, float]:
     """The same cuts by value, where a handle stands and a figure draws: of a share, half-way between the two pairs it parts."""
     found = {name: cut for name, cut in cuts.items() if name.endswith("_below") and cut is not None}

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 
 import plotly.graph_objects as go
 
+from ..evaluate.strength import JUDGE, TRUTH
+from ..scenario.trial import AGREED
 from .base import TICK, escape, text_width, widest
 from .rows import GAP, HEAD
 from .signs import KEY, NARROWEST, key_lines
@@ -14,7 +16,7 @@ from .theme import Theme
 
 COLUMNS, BETWEEN, NEXT = 2, 0.05, 30  # most columns; share of the width between two; px between blocks, for heads
 NAMES, LINE = 106, 13  # px for the names of rows, and from line to line
-OF = {"clean": "clean labels", "observed": "observed labels", "truth": "the truth", "judge": "the judge", "agreed": "the agreed pairs"}
+OF = {TRUTH: "the truth", JUDGE: "the judge", AGREED: "the agreed pairs"}
 
 
 def against(of: str) -> str:

@@ -12,13 +12,14 @@ import plotly.graph_objects as go
 
 from ..errors import WorkbenchError, listing
 from ..evaluate.inference import HIGHER, LOWER, NO_CHANGE
+from ..scenario.trial import KNOWS, NONE
 from .base import TICK, escape, interval, number, shorten, spread_limits, text_width, widest
 from .benchmark import OTHERS
 from .rows import HEAD, baseline_mark, candidate_mark, note
 from .signs import KEY, NARROWEST, add_key, key_lines, mark_sign
 from .theme import Theme
 
-NONE, CHANCE = "none", ("chance", 50.0)
+CHANCE = ("chance", 50.0)
 ORACLES = (("x-thin-open", 6.5), ("circle", 4))  # signs and their px
 VERDICTS = (HIGHER, LOWER, NO_CHANGE)
 DASHES = ("solid", "dash", "longdash")
@@ -80,7 +81,7 @@ def is_oracle(name) -> bool:
 
 def brief(name) -> str:
     """A treatment's name without what all oracles say."""
-    return str(name).replace("oracle: corrupted labels ", "oracle: ")
+    return str(name).replace(KNOWS, "oracle: ")
 
 
 def series_of(look: Theme, names: Iterable, *, baseline: str | None = NONE, candidate: str | None = None) -> dict[str, Series]:

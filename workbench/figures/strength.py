@@ -86,7 +86,7 @@ def _axes(fig: go.Figure, look: Theme, frame: pd.DataFrame, limits: list[float],
         ),
     )
     fig.add_annotation(text="pairs", xref="paper", x=0, xanchor="right", xshift=-4, yref="paper", y=1, yanchor="bottom", yshift=2)
-    said = "spread over models, \u03c3\u0302" if frame["spread"].notna().any() else "one reward model has no spread"
+    said = "spread over models, \u03c3\u0302" if frame["spread"].notna().any() else "one member has no spread"
     fig.add_annotation(
         text=said, xref="paper", x=1, xanchor="right", yref="paper", y=SPREAD, yanchor="bottom", yshift=1
     )

@@ -23,7 +23,7 @@ STRIP, BOLD = 17, 1.08  # px of the strip where the marks of a row stand; how mu
 def plot_treatments(table: pd.DataFrame, *, theme: str | Theme = "light") -> go.Figure:
     """Forest of treatments: accuracy minus that of no treatment, paired intervals, and what the difference may be called.
 
-    table: treatment, of ("clean", "observed" …: two columns, further ones in a block beneath), value, low, high (accuracy), difference,
+    table: treatment, of (two as columns, further ones in a block beneath), value, low, high (accuracy), difference,
     d_low, d_high, words, and where known p_holm. "none" comes first, hollow, with its accuracy; oracles last. Blue and red
     only where the words say higher or lower. Raises WorkbenchError for a missing column and two values of one treatment and `of`.
     """

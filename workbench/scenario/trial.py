@@ -14,7 +14,8 @@ from ..evaluate.inference import NO_SEED_NOISE, SEEDS, estimates, holm, sign_fli
 from ..evaluate.metrics import correct
 from ..evaluate.strength import JUDGE, TRUTH, judgements
 
-NONE, ORACLE, ORACLE_DROP = "none", "oracle: corrupted labels turned back", "oracle: corrupted labels dropped"
+NONE, KNOWS = "none", "oracle: corrupted labels "  # how the name of every oracle begins
+ORACLE, ORACLE_DROP = f"{KNOWS}turned back", f"{KNOWS}dropped"
 ORIGINAL, OBSERVED, AGREED = "original labels", "observed labels", "agreed"
 COLUMNS = ("treatment", "of", "value", "low", "high", "difference", "d_low", "d_high", "p", "p_holm", "words", "n", "families", "seeds")
 
