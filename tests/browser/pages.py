@@ -136,7 +136,7 @@ class Watched:
 
     def __init__(self, browser, width: int = 1400, height: int = 1100):
         self.page = browser.new_page(viewport={"width": width, "height": height})
-        self.page.set_default_timeout(20_000)
+        self.page.set_default_timeout(60_000)
         self.said: list[str] = []
         self.asked: list[str] = []
         self.page.on("console", self._heard)
