@@ -59,9 +59,13 @@ lab: setup
 	  --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
 	  --LabApp.extension_manager=readonly $$([ "$$(id -u)" = 0 ] && echo --allow-root) $(LAB_FLAGS) notebooks/00_tour.ipynb
 
-# Files of tests go to workers, one thread each: threads of several would only wait for one another.
+# Files of tests go to workers, one thread each: threads of several would only wait for one another. What failed beside others is
+# asked once more alone; what waits for a page or a kernel comes afterwards.
+WAITING := tests/browser tests/notebooks
+PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest
 test: setup
-	@OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+	@$(if $(ARGS),$(PYTEST) $(ARGS),{ $(PYTEST) -n auto --maxprocesses 4 --dist loadfile tests $(WAITING:%=--ignore=%) \
+	  || $(PYTEST) --lf --lfnf=none tests; } && $(PYTEST) $(WAITING))
 
 # Ratios are of CPU seconds, on one thread: more only wait for one another where others work too. Scripts that are to use two say so.
 bench: setup
