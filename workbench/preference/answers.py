@@ -63,9 +63,15 @@ class Answers:
             out[some] = torch.from_numpy(made)
         return cls(out if linear or not shared else Repeated(out, features.of), centre, spread)
 
+    def told_apart(self, where: str) -> Answers:
+        """Itself; WorkbenchError where both answers of every pair have the same features."""
+        if not self._differ:
+            raise WorkbenchError("both answers of every pair have the same features", where=where,
+                                 remedy="Nothing tells them apart: look for responses that are stored twice")
+        return self
+
     @property
-    def differ(self) -> bool:
-        """Whether the answers of any pair differ in their features."""
+    def _differ(self) -> bool:
         if not isinstance(self.table, Repeated) and self.table.ndim == 2:  # differences
             return bool(self.table.any())
         if isinstance(self.table, Repeated):

@@ -49,10 +49,7 @@ class ContrastiveHead(BradleyTerryHead):
                                  remedy="A representation needs one layer at least, a penalty is 0 or more; BradleyTerryHead can be linear")
         taught = teaching(features, supervision)
         answers = Answers.laid_out(responses(features), taught.weight > 0, hidden=hidden, heads=1, batch_size=batch_size, device=device,
-                                   precision="float32")
-        if not answers.differ:
-            raise WorkbenchError("both answers of every pair have the same features", where=label,
-                                 remedy="Nothing tells them apart: look for responses that are stored twice")
+                                   precision="float32").told_apart(label)
         network = FeatureNetwork(answers.table.shape[-1], hidden, dropout=dropout, decay=decay, seed=seed, method=method, on=on, beta=beta,
                                  temperature=temperature, prototypes=prototypes, epsilon=epsilon, iterations=iterations)
         report = fit(network, [answers.table], taught, steps=steps, batch_size=batch_size, lr=lr, groups=groups,

@@ -31,8 +31,8 @@ def bands(mean: Pair, *, flip_below: float | None = None, drop_below: float | No
     smooths, flips = ((below is not None or bool(share)) for below, share in ((smooth_below, smooth_share), (flip_below, flip_share)))
     if smooths and flips:
         raise WorkbenchError("the weakest cannot be flipped and smoothed", where="preference strength", remedy="Give one of the two cuts")
-    among = np.ones(len(mean), bool) if among is None else np.asarray(among, bool)
-    order = np.flatnonzero(among)[np.argsort(mean[among], kind="stable")]
+    among = _all(mean, among)
+    order = _order(mean, among)
     share, below = smooth_share or flip_share or 0.0, flip_below if smooth_below is None else smooth_below
     first, low, none = (np.zeros(len(mean), bool) for _ in range(3))
     first[order[: round(share * len(order))]] = True
@@ -48,8 +48,7 @@ def percentile_band(mean: Pair, ends: tuple[float, float], among: PairMask | Non
     low, high = ends
     if not 0 <= low < high <= 1:
         raise WorkbenchError(f"band {low:g} to {high:g}", remedy="Give two shares of the ranking, for example (0.2, 0.4)")
-    among = np.ones(len(mean), bool) if among is None else np.asarray(among, bool)
-    order = np.flatnonzero(among)[np.argsort(mean[among], kind="stable")]
+    order = _order(mean, _all(mean, among))
     found = np.zeros(len(mean), bool)
     found[order[round(low * len(order)) : round(high * len(order))]] = True
     return found
@@ -67,7 +66,16 @@ def weakest(mean: Pair, *, below: float | None = None, quantile: float | None = 
     if (quantile or band) and len(mean) > 1 and np.ptp(mean) == 0:
         raise WorkbenchError("every pair has the same strength", where="preference strength", remedy="A share of equals is no choice")
     if below is None and quantile is None and band is None:
-        return np.ones(len(mean), bool) if among is None else np.asarray(among, bool)
+        return _all(mean, among)
     if band is not None:
         return percentile_band(mean, band, among)
     return bands(mean, flip_below=below, flip_share=quantile, among=among).flip
+
+
+def _all(mean: Pair, among: PairMask | None) -> PairMask:
+    return np.ones(len(mean), bool) if among is None else np.asarray(among, bool)
+
+
+def _order(mean: Pair, among: PairMask) -> np.ndarray:
+    """Positions of the pairs in question, weakest first, equals in their own order."""
+    return np.flatnonzero(among)[np.argsort(mean[among], kind="stable")]

@@ -40,8 +40,8 @@ def fit(module, tensors: Sequence, supervision: Supervision | Stacked, *, steps:
     a module with `learn` where the device multiplies it natively and the step is large enough to gain. On a GPU a step of
     heads is captured once and replayed, unless it has a rule. rule: where gradients are taken, such as `difference.MetaStep`:
     within `moved(module)` of its `fresh(module)`, None at the weights themselves. watch(step, module) is called at the start and
-    every `every` steps, the module as it is then. Same seed, device, precision and shapes:
-    same bytes. Raises WorkbenchError for unequal lengths, nothing to train on, divergence, and what does not fit on the device.
+    every `every` steps, the module as it is then. Same seed, device, precision and shapes: same bytes. Raises WorkbenchError for
+    unequal lengths, nothing to train on, divergence, and what does not fit on the device.
     """
     import torch
 

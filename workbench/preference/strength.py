@@ -70,10 +70,7 @@ class Strength:
         seeds = [derived(seed, member) for member in range(members)]
         fold = np.stack([fold_of(groups, n, folds, s) if folds > 1 else np.zeros(n, int) for s in seeds]).astype(np.int32)
         answers = Answers.laid_out(responses(features), taught.weight > 0, hidden=hidden, heads=members * folds, batch_size=batch_size,
-                                   device=device, precision=precision)
-        if not answers.differ:
-            raise WorkbenchError("both answers of every pair have the same features", where=label,
-                                 remedy="Nothing tells them apart: look for responses that are stored twice")
+                                   device=device, precision=precision).told_apart(label)
         shared = dict(hidden=hidden, steps=steps, batch_size=batch_size, lr=RATES[not hidden] if lr is None else lr, device=device,
                       progress=progress, cancel=cancel)
         if decay is None:

@@ -25,7 +25,8 @@ def pools(study: Study, *, answers: int = 4, split: str = "dev", families: np.nd
         raise WorkbenchError(f"{answers} answers to a prompt", where="pools", remedy="Answers are told apart: take two or more")
     table, stream = study.split_responses(split, text=False).reset_index(drop=True), study.stream(split)
     usable = ~table["response_id"].isin(pd.unique(study.pairs[list(SIDES)].to_numpy().ravel())).to_numpy()
-    usable &= True if stream.mask is None else np.asarray(stream.mask)
+    if stream.mask is not None:
+        usable &= stream.mask
     if families is not None:
         usable &= table["family"].isin(families).to_numpy()
     order = np.random.default_rng([seed, 12]).permutation(np.flatnonzero(usable))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
 from ..axes import Pair, PairMask
 from ..errors import WorkbenchError, listing
@@ -96,10 +97,8 @@ def _made(labels: LabelSpec, mean: Pair, among: PairMask) -> Supervision:
 
 def _by_hand(labels: LabelSpec, pair_ids: np.ndarray) -> tuple[PairMask, PairMask]:
     """Masks [pair] of what was decided by hand: flipped, and dropped."""
-    known, masks = {pair: at for at, pair in enumerate(pair_ids)}, {what: np.zeros(len(pair_ids), bool) for what in ("flip", "drop")}
-    unknown = [pair for pair in labels.hand if pair not in known]
+    unknown = sorted(labels.hand.keys() - set(pair_ids))
     if unknown:
         raise WorkbenchError(f"no train pair {listing(unknown)}", where="labels, hand", remedy="Decide by hand on train pairs alone")
-    for pair, what in labels.hand.items():
-        masks[what][known[pair]] = True
-    return masks["flip"], masks["drop"]
+    decided = pd.Series(pair_ids).map(dict(labels.hand))
+    return decided.eq("flip").to_numpy(bool), decided.eq("drop").to_numpy(bool)
